@@ -1,0 +1,179 @@
+//! From a cause to text, for one reader: the only place that decides what a reader may see.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{Access, Action, Credential, Denial, Fixer, Limit, Retry, Status};
+
+/// How much a caller that has proven a credential may learn (`GatewayConfig.spec.disclosure`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+pub enum Disclosure {
+    /// Only that it is refused, by class.
+    Minimal,
+    /// What the caller can act on.
+    #[default]
+    Standard,
+    /// What the owner sees too.
+    Full,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The caller. `proven` tells whether a credential was verified before the refusal.
+    Caller {
+        /// What the gateway discloses.
+        disclosure: Disclosure,
+        /// Whether this caller has proven to hold a credential.
+        proven: bool,
+    },
+    /// Whoever owns the API or runs the gateway.
+    Owner,
+}
+
+/// What a reader may see of a cause.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct View {
+    /// Stable dotted code.
+    pub code: &'static str,
+    /// HTTP status.
+    #[serde(skip)]
+    pub status: Status,
+    /// One line, the same for every occurrence.
+    pub title: &'static str,
+    /// What happened in this one.
+    pub detail: String,
+    /// `namespace/route/rule`, where a rule decided and the reader may know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What mends it.
+    pub remedy: Remedy,
+    /// Whether the same request can succeed later.
+    pub retryable: bool,
+}
+
+/// What mends a cause.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Remedy {
+    /// One sentence.
+    pub text: String,
+    /// The same for scripts.
+    pub action: Action,
+    /// Who does it.
+    pub by: Fixer,
+    /// The page of the cause.
+    pub docs: String,
+    /// When the same request can be sent again.
+    #[serde(rename = "retryAt", skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+/// The address of a cause's page below `base`, which ends without a slash.
+#[must_use]
+pub fn documentation(base: &str, code: &str) -> String {
+    format!("{base}/{code}")
+}
+
+/// What this reader may see of this cause. `docs` is the base address of the pages.
+#[must_use]
+pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
+    let minimal;
+    let denial = match (audience, denial) {
+        (Audience::Caller { disclosure: Disclosure::Minimal, .. }, Denial::Credential(cause)) if hides(cause) => {
+            minimal = Denial::Credential(Credential::Refused);
+            &minimal
+        }
+        (Audience::Caller { disclosure: Disclosure::Minimal, .. }, Denial::Token(_))
+            if denial.entry().status == Status::new(401) =>
+        {
+            minimal = Denial::Credential(Credential::Refused);
+            &minimal
+        }
+        (Audience::Caller { disclosure: Disclosure::Minimal, .. }, Denial::Access(_))
+            if denial.entry().status == Status::new(403) =>
+        {
+            minimal = Denial::Access(Access::Refused);
+            &minimal
+        }
+        _ => denial,
+    };
+    let everything = match audience {
+        Audience::Owner => true,
+        Audience::Caller { disclosure, proven } => disclosure == Disclosure::Full && proven,
+    };
+    let rule = if let Denial::Access(access) = denial {
+        access.rule().map(|(route, rule)| format!("{route}/{rule}"))
+    } else if let Denial::Limit(Limit::Requests { holder, limit, .. }) = denial {
+        Some(format!("{}/{limit}", holder.name))
+    } else {
+        None
+    };
+    let retry_at = if let Denial::Limit(Limit::Requests { retry_at, .. }) = denial {
+        Some(*retry_at)
+    } else if let Denial::Credential(Credential::NotYetValid { valid_from, .. }) = denial {
+        Some(*valid_from)
+    } else {
+        None
+    };
+    let mut seen = None;
+    denial.tell(&mut |entry, [detail, remedy, owner]| {
+        let mut detail = detail.to_string();
+        if everything {
+            use std::fmt::Write as _;
+            let before = detail.len();
+            // Writing into a String cannot fail.
+            let _ = write!(detail, " {owner}");
+            detail.truncate(detail.trim_end().len().max(before));
+        }
+        seen = Some(View {
+            code: entry.code,
+            status: entry.status,
+            title: entry.title,
+            detail,
+            rule: rule.clone(),
+            remedy: Remedy {
+                text: remedy.to_string(),
+                action: entry.action,
+                by: entry.by,
+                docs: documentation(docs, entry.code),
+                retry_at,
+            },
+            retryable: entry.retry == Retry::Later,
+        });
+    });
+    seen.unwrap_or_else(|| untold(docs))
+}
+
+/// Whether Minimal disclosure hides which of these it is.
+const fn hides(cause: &Credential) -> bool {
+    match cause {
+        Credential::Unknown { .. }
+        | Credential::Expired { .. }
+        | Credential::NotYetValid { .. }
+        | Credential::Suspended { .. } => true,
+        Credential::Missing { .. }
+        | Credential::Malformed { .. }
+        | Credential::Checksum { .. }
+        | Credential::Ambiguous { .. }
+        | Credential::NotAccepted { .. }
+        | Credential::Refused => false,
+    }
+}
+
+fn untold(docs: &str) -> View {
+    View {
+        code: "route.internal",
+        status: Status::new(500),
+        title: "The gateway failed on this request",
+        detail: String::new(),
+        rule: None,
+        remedy: Remedy {
+            text: String::new(),
+            action: Action::FixUpstream,
+            by: Fixer::Platform,
+            docs: documentation(docs, "route.internal"),
+            retry_at: None,
+        },
+        retryable: false,
+    }
+}
