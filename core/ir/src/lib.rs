@@ -1,1 +1,36 @@
-//! placeholder
+//! The resolved form of all manifests: what a gateway needs to know, and nothing about how it
+//! was written.
+//!
+//! [`Snapshot`] is keyed plain data: comparable, printable, serialisable. It holds no compiled
+//! thing (router, regex, TLS) and no clear-text credential of a caller: API keys appear as
+//! SHA-256 only. What could not be resolved stands here as [`Part::Broken`] with its fault, so
+//! that whoever compiles the snapshot cannot forget to close it.
+
+mod backend;
+mod checks;
+mod identity;
+mod ids;
+mod listener;
+mod matching;
+mod model;
+mod part;
+mod route;
+mod secret;
+mod settings;
+mod snapshot;
+
+pub use backend::{Backend, Endpoint, FixedResponse, Redirect, Roots, Scheme, Service, UrlBackend, WeightedService};
+pub use checks::{
+    Addresses, Authentication, AuthenticationMode, Authorization, Checks, Consumers, Dimension, Effect, Enforcement, KeySource,
+    Limit, Method, Rule,
+};
+pub use identity::{Claims, Introspection, Key, KeySet, Provider};
+pub use ids::{CertificateId, KeyId, ListenerId, ModelId, ProviderId, RouteId, ServiceId};
+pub use listener::{Certificate, Listener, Protocol};
+pub use matching::{HostPattern, Match, PathMatch, ValueMatch, ValuePattern};
+pub use model::{Dialect, Model};
+pub use part::Part;
+pub use route::{HeaderChanges, PathRewrite, Route, Serve, Stage, Traffic, Version, VersionSource, Versioning};
+pub use secret::Secret;
+pub use settings::{AccessLog, ClientAddress, Settings, Timeouts, Traces};
+pub use snapshot::Snapshot;

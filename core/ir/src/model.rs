@@ -1,0 +1,31 @@
+//! One model at one provider.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelId, Secret, UrlBackend};
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    /// The AiModel.
+    pub id: ModelId,
+    /// The provider's id in the catalogue, or `Custom`.
+    pub provider: Arc<str>,
+    /// What the provider calls it.
+    pub model: Arc<str>,
+    /// Where the provider is; its path is the API's base.
+    pub endpoint: UrlBackend,
+    /// The wire form it speaks.
+    pub dialect: Dialect,
+    /// The gateway's own credential; `None` where the provider asks for none.
+    pub credential: Option<Secret>,
+}
+
+/// A provider's wire form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Dialect {
+    /// OpenAI's.
+    OpenAi,
+}

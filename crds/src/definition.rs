@@ -1,0 +1,68 @@
+//! What an API server is told of each kind, and what it would check.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+use schemars::JsonSchema;
+use serde_json::Value;
+
+use crate::standard::{ConfigMap, EndpointSlice, Gateway, Namespace, ReferenceGrant, Secret, Service};
+use crate::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
+
+/// One kind that manifests may have.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// API version.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// Its OpenAPI schema, without references.
+    pub schema: Value,
+}
+
+/// The definitions of our kinds, in the order in which they are listed everywhere.
+#[must_use]
+pub fn definitions() -> [CustomResourceDefinition; 5] {
+    [ApiRoute::crd(), ApiKey::crd(), AiModel::crd(), IdentityProvider::crd(), GatewayConfig::crd()]
+}
+
+/// Every kind that manifests may have: ours with the schema of their definition, standard ones
+/// with the schema of their type.
+#[must_use]
+pub fn kinds() -> Vec<Kind> {
+    let ours = ["ApiRoute", "ApiKey", "AiModel", "IdentityProvider", "GatewayConfig"];
+    let mut kinds: Vec<Kind> = definitions()
+        .into_iter()
+        .zip(ours)
+        .map(|(definition, kind)| Kind { group: crate::GROUP, version: crate::VERSION, kind, schema: schema_of_definition(&definition) })
+        .collect();
+    let gateway = "gateway.networking.k8s.io";
+    kinds.extend([
+        Kind { group: gateway, version: "v1", kind: "Gateway", schema: schema_of::<Gateway>() },
+        Kind { group: gateway, version: "v1", kind: "ReferenceGrant", schema: schema_of::<ReferenceGrant>() },
+        Kind { group: gateway, version: "v1beta1", kind: "ReferenceGrant", schema: schema_of::<ReferenceGrant>() },
+        Kind { group: "", version: "v1", kind: "Service", schema: schema_of::<Service>() },
+        Kind { group: "discovery.k8s.io", version: "v1", kind: "EndpointSlice", schema: schema_of::<EndpointSlice>() },
+        Kind { group: "", version: "v1", kind: "Secret", schema: schema_of::<Secret>() },
+        Kind { group: "", version: "v1", kind: "ConfigMap", schema: schema_of::<ConfigMap>() },
+        Kind { group: "", version: "v1", kind: "Namespace", schema: schema_of::<Namespace>() },
+    ]);
+    kinds
+}
+
+fn schema_of_definition(definition: &CustomResourceDefinition) -> Value {
+    definition
+        .spec
+        .versions
+        .first()
+        .and_then(|version| version.schema.as_ref())
+        .and_then(|schema| schema.open_api_v3_schema.as_ref())
+        .and_then(|schema| serde_json::to_value(schema).ok())
+        .unwrap_or(Value::Null)
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
+    let settings = schemars::generate::SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
