@@ -35,7 +35,12 @@ pub fn kinds() -> Vec<Kind> {
     let mut kinds: Vec<Kind> = definitions()
         .into_iter()
         .zip(ours)
-        .map(|(definition, kind)| Kind { group: crate::GROUP, version: crate::VERSION, kind, schema: schema_of_definition(&definition) })
+        .map(|(definition, kind)| Kind {
+            group: crate::GROUP,
+            version: crate::VERSION,
+            kind,
+            schema: schema_of_definition(&definition),
+        })
         .collect();
     let gateway = "gateway.networking.k8s.io";
     kinds.extend([

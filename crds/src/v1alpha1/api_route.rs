@@ -17,7 +17,7 @@ pub struct ApiRouteSpec {
     pub parent_refs: Option<Vec<ParentRef>>,
     /// Hosts that the API is served under, where a first label `*` may stand; omitted is every host of the listener.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 253), extend("format" = "x-hostname")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
     pub hostnames: Option<Vec<String>>,
     /// Whole segments that paths begin with; omitted is `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

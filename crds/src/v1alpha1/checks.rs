@@ -194,11 +194,11 @@ pub enum Enforcement {
 pub struct Addresses {
     /// Only these may call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), inner(length(min = 2, max = 64), extend("format" = "x-cidr")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 1024), inner(length(min = 2, max = 64)), extend("x-kubernetes-list-type" = "set"))]
     pub allow: Option<Vec<String>>,
     /// These may not; judged first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), inner(length(min = 2, max = 64), extend("format" = "x-cidr")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 1024), inner(length(min = 2, max = 64)), extend("x-kubernetes-list-type" = "set"))]
     pub deny: Option<Vec<String>>,
     /// Whether it refuses; omitted is `Enforce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,8 +19,8 @@ pub struct IdentityProviderSpec {
     pub audiences: Vec<String>,
     /// Signature algorithms that are accepted; omitted is RS256, ES256 and EdDSA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 9), inner(extend("enum" = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"])), extend("x-kubernetes-list-type" = "set"))]
-    pub algorithms: Option<Vec<String>>,
+    #[schemars(length(min = 1, max = 9), extend("x-kubernetes-list-type" = "set"))]
+    pub algorithms: Option<Vec<Algorithm>>,
     /// Its keys, when not found by OIDC discovery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Jwks>,
@@ -38,6 +38,21 @@ pub struct IdentityProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 32), extend("format" = "x-lifetime"))]
     pub max_age: Option<String>,
+}
+
+/// A JWS signature algorithm (RFC 7518, RFC 8037); symmetric ones and `none` do not exist here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the names are those of RFC 7518")]
+pub enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
 }
 
 /// The keys of an issuer: exactly one of its members.

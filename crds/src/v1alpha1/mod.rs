@@ -24,6 +24,6 @@ pub use gateway_config::{
     AccessLog, ClientAddress, ClientAddressSource, Disclosure, Docs, Forwarded, GatewayConfig, GatewayConfigSpec, Telemetry,
     Timeouts, Traces,
 };
-pub use identity_provider::{ClaimPaths, IdentityProvider, IdentityProviderSpec, Introspection, Jwks};
+pub use identity_provider::{Algorithm, ClaimPaths, IdentityProvider, IdentityProviderSpec, Introspection, Jwks};
 pub use refs::{NameRef, ParentRef, SecretKeyRef};
 pub use traffic::{Header, HeaderChanges, Headers, PathRewrite, PathRewriteType, Rewrite, Traffic};

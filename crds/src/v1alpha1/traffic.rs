@@ -49,7 +49,7 @@ pub struct HeaderChanges {
     pub add: Option<Vec<Header>>,
     /// Removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 256), extend("format" = "x-header-name")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
     pub remove: Option<Vec<String>>,
 }
 
