@@ -13,6 +13,8 @@ pub enum Framing {
     ContentLength,
     /// `Transfer-Encoding` other than one `chunked`, or in HTTP/1.0.
     TransferEncoding,
+    /// `Connection` nominates `Content-Length`, `Transfer-Encoding` or `Host`.
+    Nomination,
     /// A field value that goes on in the next line (obs-fold).
     FoldedField,
     /// A line that ends in LF without CR.
@@ -106,6 +108,13 @@ impl Framing {
                 "The Transfer-Encoding is not a single chunked",
                 format_args!("Transfer-Encoding must be sent once, with the one value chunked, in HTTP/1.1."),
                 format_args!("Send Transfer-Encoding: chunked once, or a Content-Length."),
+            ),
+            Self::Nomination => row(
+                "framing.nomination",
+                400,
+                "Connection names a field that must not be removed",
+                format_args!("Connection lists Content-Length, Transfer-Encoding or Host; intermediaries would disagree on whether it counts."),
+                format_args!("Take Content-Length, Transfer-Encoding and Host out of Connection."),
             ),
             Self::FoldedField => row(
                 "framing.folded_field",
