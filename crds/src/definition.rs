@@ -56,6 +56,40 @@ pub fn kinds() -> Vec<Kind> {
     kinds
 }
 
+/// The name and YAML text of each definition's file in `crds/generated`.
+///
+/// # Errors
+/// When a definition cannot be written as YAML, which is a defect of its type.
+pub fn generated() -> Result<Vec<(String, String)>, serde_saphyr::SerializeError> {
+    let mut files = Vec::new();
+    for definition in definitions() {
+        let name = format!("{}_{}.yaml", definition.spec.group, definition.spec.names.plural);
+        files.push((name, serde_saphyr::to_string(&published(&definition))?));
+    }
+    Ok(files)
+}
+
+/// The definition as an API server should have it: our own formats say to `doorward check` which
+/// syntax a text has, and an API server would warn of each.
+fn published(definition: &CustomResourceDefinition) -> Value {
+    let mut value = serde_json::to_value(definition).unwrap_or(Value::Null);
+    strip_own_formats(&mut value);
+    value
+}
+
+fn strip_own_formats(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if members.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("x-")) {
+                members.remove("format");
+            }
+            members.values_mut().for_each(strip_own_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_own_formats),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn schema_of_definition(definition: &CustomResourceDefinition) -> Value {
     definition
         .spec

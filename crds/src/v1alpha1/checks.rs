@@ -1,5 +1,7 @@
 //! Who may call, from where and how much.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -122,12 +124,20 @@ pub enum ConsumersFrom {
 #[serde(rename_all = "camelCase")]
 pub struct LabelSelector {
     /// Label and value.
-    #[schemars(length(min = 1, max = 16), extend("minProperties" = 1, "maxProperties" = 16))]
-    pub match_labels: std::collections::BTreeMap<String, LabelValue>,
+    #[schemars(schema_with = "bounded_labels")]
+    pub match_labels: BTreeMap<String, String>,
 }
 
-/// A label's value.
-pub type LabelValue = String;
+/// One to 16 labels with values as Kubernetes bounds them.
+fn bounded_labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "description": "Label and value.",
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}
 
 /// What principals may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

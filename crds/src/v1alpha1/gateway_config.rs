@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How data planes behave; everything has a safe default.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "GatewayConfig", namespaced, category = "doorward")]
+#[kube(doc = "How data planes behave; everything has a safe default.")]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConfigSpec {
     /// Whose address counts as the client's.

@@ -9,6 +9,7 @@ use super::SecretKeyRef;
 /// Who vouches for tokens.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "IdentityProvider", namespaced, category = "doorward")]
+#[kube(doc = "Who vouches for tokens.")]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityProviderSpec {
     /// `iss` of its tokens; keys are found below it by OIDC discovery unless `jwks` is given.
