@@ -113,7 +113,9 @@ impl Framing {
                 "framing.nomination",
                 400,
                 "Connection names a field that must not be removed",
-                format_args!("Connection lists Content-Length, Transfer-Encoding or Host; intermediaries would disagree on whether it counts."),
+                format_args!(
+                    "Connection lists Content-Length, Transfer-Encoding or Host; intermediaries would disagree on whether it counts."
+                ),
                 format_args!("Take Content-Length, Transfer-Encoding and Host out of Connection."),
             ),
             Self::FoldedField => row(

@@ -95,6 +95,8 @@ mod tests {
         assert_eq!(is_host(text.as_bytes()), expected.is_some(), "{text:?}");
         if expected.is_none() {
             assert_eq!(parsed, Err(Framing::Host));
+        } else {
+            assert!(http::uri::Authority::try_from(text).is_ok(), "the HTTP library takes {text:?}");
         }
     }
 

@@ -125,3 +125,37 @@ pub(crate) fn length(text: &[u8]) -> Option<u64> {
     })?;
     (value <= i64::MAX.unsigned_abs()).then_some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue, Uri};
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_taken_by_the_http_library() {
+        for octet in 0..=u8::MAX {
+            let (path, query) = ([b'/', octet], [b'/', b'?', octet]);
+            assert!(!is_target_path(&path) || Uri::try_from(&path[..]).is_ok(), "path {octet:#x}");
+            assert!(!is_target_query(&query[2..]) || Uri::try_from(&query[..]).is_ok(), "query {octet:#x}");
+            assert_eq!(is_token(&[octet]), HeaderName::from_bytes(&[octet]).is_ok(), "name {octet:#x}");
+            assert_eq!(is_field_value(&[octet]), HeaderValue::from_bytes(&[octet]).is_ok(), "value {octet:#x}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_plain_numbers() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("9223372036854775807", Some(9_223_372_036_854_775_807)),
+            ("9223372036854775808", None),
+            ("00000000000000000000", None),
+            ("", None),
+            ("+1", None),
+            ("1 ", None),
+        ] {
+            assert_eq!(length(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+}

@@ -267,6 +267,29 @@ mod tests {
         prop::collection::vec(part, 0..12).prop_map(|parts| format!("/{}", parts.concat()))
     }
 
+    /// What a path leads to, read in as many passes as there are steps; of accepted paths only.
+    fn naive(path: &str) -> Vec<Vec<u8>> {
+        let mut segments: Vec<Vec<u8>> = Vec::new();
+        for segment in path.split('/').map(decode) {
+            match segment.as_slice() {
+                b"" | b"." => {}
+                b".." => drop(segments.pop()),
+                _ => segments.push(segment),
+            }
+        }
+        segments
+    }
+
+    fn decode(segment: &str) -> Vec<u8> {
+        let mut pieces = segment.split('%');
+        let mut octets = pieces.next().unwrap().as_bytes().to_vec();
+        for piece in pieces {
+            octets.push(u8::from_str_radix(&piece[..2], 16).unwrap());
+            octets.extend(piece[2..].bytes());
+        }
+        octets
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
@@ -276,6 +299,15 @@ mod tests {
             prop_assert!(normal.starts_with('/') && normal.is_ascii());
             let inner = normal[1..].strip_suffix('/').unwrap_or(&normal[1..]);
             prop_assert!(normal == "/" || inner.split('/').all(|segment| !matches!(segment, "" | "." | "..")));
+        }
+
+        #[test]
+        fn the_normal_form_leads_to_the_same_place(path in paths()) {
+            let Ok(normal) = normalize(&path) else { return Ok(()) };
+            prop_assert_eq!(naive(&normal), naive(&path));
+            let decoded: Vec<u8> = decode(&path);
+            let ends_in_slash = [&b"/"[..], b"/.", b"/.."].iter().any(|end| decoded.ends_with(end));
+            prop_assert_eq!(normal.ends_with('/'), ends_in_slash);
         }
 
         #[test]
