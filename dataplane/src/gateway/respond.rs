@@ -1,0 +1,234 @@
+//! From a refusal to bytes: the only place that knows problem documents, OpenAI's error shape and
+//! gRPC statuses.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use cause::{Access, Audience, Check, Credential, CredentialReport, Denial, Limit, Token, Upstream, View};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+use upstream::ResponseBody;
+
+use crate::evidence::Evidence;
+use crate::runtime::{Runtime, Serve};
+
+/// `Doorward-Decision`.
+pub const DECISION: HeaderName = HeaderName::from_static("doorward-decision");
+/// `Doorward-Code`.
+pub const CODE: HeaderName = HeaderName::from_static("doorward-code");
+
+/// The form in which a caller expects refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// RFC 9457.
+    Problem,
+    /// OpenAI's error object.
+    OpenAi,
+    /// A gRPC status without messages.
+    Grpc,
+}
+
+impl Dialect {
+    /// The dialect of a request that no AI route took: gRPC by its media type, else problem documents.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        if grpc { Self::Grpc } else { Self::Problem }
+    }
+}
+
+/// A refusal as RFC 9457 writes it, with our members.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: String,
+    code: &'a str,
+    check: Check,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    credentials: &'a [CredentialReport],
+    remedy: &'a cause::Remedy,
+    retryable: bool,
+}
+
+/// The answer to a refused request.
+#[must_use]
+pub fn refuse(denial: &Denial, check: Check, evidence: &Evidence, runtime: &Runtime, dialect: Dialect) -> Response<ResponseBody> {
+    let audience = Audience::Caller { disclosure: runtime.settings.disclosure, proven: evidence.proven() };
+    let view = cause::view(denial, audience, &runtime.settings.docs);
+    let status = StatusCode::from_u16(view.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let decision = evidence.received.decision;
+    let (status, media_type, body) = match dialect {
+        Dialect::Problem => (status, "application/problem+json", problem(&view, check, evidence)),
+        Dialect::OpenAi => {
+            let body = llm::openai::error::render(&view, decision.as_str(), &evidence.credentials, check);
+            (status, "application/json", body)
+        }
+        Dialect::Grpc => (StatusCode::OK, "application/grpc", Vec::new()),
+    };
+    let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CODE, HeaderValue::from_static(view.code));
+    match dialect {
+        Dialect::Problem => {}
+        Dialect::OpenAi if !view.retryable => {
+            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        }
+        Dialect::OpenAi => {}
+        Dialect::Grpc => grpc(headers, &view),
+    }
+    let serve = evidence.located.as_ref().and_then(|located| located.route.serve.as_ref().ok());
+    challenge(headers, denial, &view, serve.map(AsRef::as_ref), evidence);
+    waiting(headers, denial);
+    successor(headers, denial, evidence);
+    if matches!(denial, Denial::Framing(_)) && evidence.received.protocol < http::Version::HTTP_2 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    decorate(&mut response, evidence);
+    response
+}
+
+/// What every answer carries, whatever its outcome.
+pub fn decorate(response: &mut Response<ResponseBody>, evidence: &Evidence) {
+    let headers = response.headers_mut();
+    if let Ok(decision) = HeaderValue::from_str(evidence.received.decision.as_str()) {
+        headers.insert(DECISION, decision);
+    }
+    if let Some(metered) = &evidence.metered {
+        let mut text = String::with_capacity(64);
+        // Writing into a String cannot fail.
+        let _ = write!(text, "\"{}\";r={};t={}", metered.limit, metered.remaining, metered.reset_seconds);
+        insert(headers, HeaderName::from_static("ratelimit"), &text);
+        text.clear();
+        let _ = write!(text, "\"{}\";q={};w={}", metered.limit, metered.requests, metered.window_seconds);
+        insert(headers, HeaderName::from_static("ratelimit-policy"), &text);
+    }
+    let life = evidence.located.as_ref().and_then(|located| located.version.as_ref().map(|version| (&located.route, version)));
+    if let Some((route, choice)) = life
+        && let Ok(serve) = &route.serve
+        && let Some(version) = serve.versions.get(choice.index)
+    {
+        for (name, value) in &version.life_headers {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+fn problem(view: &View, check: Check, evidence: &Evidence) -> Vec<u8> {
+    let document = Problem {
+        r#type: &view.remedy.docs,
+        title: view.title,
+        status: view.status.as_u16(),
+        detail: &view.detail,
+        instance: format!("urn:doorward:decision:{}", evidence.received.decision),
+        code: view.code,
+        check,
+        rule: view.rule.as_deref(),
+        credentials: &evidence.credentials,
+        remedy: &view.remedy,
+        retryable: view.retryable,
+    };
+    // Only maps with keys that are no text fail to serialise; there are none.
+    serde_json::to_vec(&document).unwrap_or_default()
+}
+
+/// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3).
+fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, serve: Option<&Serve>, evidence: &Evidence) {
+    let Some(serve) = serve else { return };
+    let realm = evidence.located.as_ref().map(|located| located.route.name.to_string()).unwrap_or_default();
+    if let Denial::Access(Access::ScopeMissing { needed, .. }) = denial {
+        let scopes: Vec<&str> = needed.iter().map(AsRef::as_ref).collect();
+        let text = format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" "));
+        insert(headers, WWW_AUTHENTICATE, &text);
+        return;
+    }
+    if view.status.as_u16() != 401 {
+        return;
+    }
+    let error = match denial {
+        Denial::Token(Token::Malformed { .. }) => ", error=\"invalid_request\"",
+        Denial::Token(_) => ", error=\"invalid_token\"",
+        Denial::Credential(Credential::Missing { .. }) => "",
+        _ => ", error=\"invalid_token\"",
+    };
+    for scheme in &serve.challenges {
+        let text = if scheme.bearer {
+            format!("Bearer realm=\"{realm}\"{error}")
+        } else {
+            format!("ApiKey realm=\"{realm}\", {}", scheme.place)
+        };
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.append(WWW_AUTHENTICATE, value);
+        }
+    }
+}
+
+/// `Retry-After`, where waiting helps and it is known how long.
+fn waiting(headers: &mut HeaderMap, denial: &Denial) {
+    let seconds = if let Denial::Limit(Limit::Requests { retry_after_seconds, .. }) = denial {
+        Some(*retry_after_seconds)
+    } else if let Denial::Upstream(
+        Upstream::RateLimited { retry_after_seconds, .. } | Upstream::Error { retry_after_seconds, .. },
+    ) = denial
+    {
+        *retry_after_seconds
+    } else if denial.entry().status.as_u16() == 503 && denial.entry().retry == cause::Retry::Later {
+        Some(1)
+    } else {
+        None
+    };
+    if let Some(seconds) = seconds {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// `Link: rel="successor-version"` of a retired version (RFC 5829).
+fn successor(headers: &mut HeaderMap, denial: &Denial, evidence: &Evidence) {
+    if let Denial::Version(cause::Version::Retired { successor: Some(version), .. }) = denial
+        && let Some(located) = &evidence.located
+        && let Ok(serve) = &located.route.serve
+        && let Some(value) = serve.link_to(version)
+    {
+        headers.insert(LINK, value);
+    }
+}
+
+/// A status without messages ("Trailers-Only", gRPC over HTTP/2).
+fn grpc(headers: &mut HeaderMap, view: &View) {
+    let status: u16 = match view.status.as_u16() {
+        400 | 413 | 414 | 415 | 431 => 3,
+        401 => 16,
+        403 => 7,
+        404 | 410 | 421 => 5,
+        408 | 504 => 4,
+        429 => 8,
+        501 | 505 => 12,
+        502 | 503 => 14,
+        _ => 13,
+    };
+    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from(status));
+    let mut message = String::new();
+    for byte in view.detail.bytes().chain(" ".bytes()).chain(view.remedy.text.bytes()) {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            message.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(message, "%{byte:02X}");
+        }
+    }
+    insert(headers, HeaderName::from_static("grpc-message"), &message);
+}

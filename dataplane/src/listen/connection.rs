@@ -1,0 +1,70 @@
+//! What is known of one client connection.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cause::Framing;
+
+use crate::runtime::Port;
+
+/// One client connection, shared by its requests.
+#[derive(Debug)]
+pub struct Connection {
+    /// The peer, or whom the PROXY protocol names.
+    pub peer: SocketAddr,
+    /// The port it came in on.
+    pub port: Port,
+    /// The TLS server name, on TLS connections.
+    pub tls: Option<Tls>,
+    /// Why the guard refused the stream; set once.
+    violation: RefCell<Option<Framing>>,
+    /// Requests that are being answered.
+    in_flight: Cell<u32>,
+}
+
+/// What a TLS handshake settled.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The server name that the client asked for.
+    pub server_name: Option<Arc<str>>,
+}
+
+impl Connection {
+    /// A connection without requests.
+    #[must_use]
+    pub const fn new(peer: SocketAddr, port: Port, tls: Option<Tls>) -> Self {
+        Self { peer, port, tls, violation: RefCell::new(None), in_flight: Cell::new(0) }
+    }
+
+    /// The guard refused the stream.
+    pub(crate) fn refuse(&self, cause: Framing) {
+        self.violation.borrow_mut().get_or_insert(cause);
+    }
+
+    /// Why the guard refused the stream, where it did.
+    pub(crate) fn violation(&self) -> Option<Framing> {
+        self.violation.borrow().clone()
+    }
+
+    /// A request is being answered.
+    pub(crate) fn busy(&self) -> bool {
+        self.in_flight.get() > 0
+    }
+
+    /// Counts a request until the returned guard is dropped.
+    pub(crate) fn begin(self: &std::rc::Rc<Self>) -> InFlight {
+        self.in_flight.set(self.in_flight.get() + 1);
+        InFlight(std::rc::Rc::clone(self))
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct InFlight(std::rc::Rc<Connection>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));
+    }
+}

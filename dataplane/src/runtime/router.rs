@@ -1,0 +1,336 @@
+//! From host, path, method, header and query to a route, in Gateway API's precedence.
+//!
+//! Host first (exact, then the longest wildcard, then any), then the path: exact, then the longest
+//! prefix of whole segments, then regular expressions. Each place holds its few candidates in
+//! order of precedence. The number of routes costs nothing: every lookup is a hash of one part of
+//! the request, and as many prefixes are tried as the deepest route has segments.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Method};
+use ir::{HostPattern, Match, PathMatch, ValuePattern};
+use regex::Regex;
+use rustc_hash::FxHasher;
+
+type Table<V> = HashMap<Box<str>, V, BuildHasherDefault<FxHasher>>;
+
+/// What a request offers to the router. The path is in its one normal form.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer<'a> {
+    /// The host in lower case, without port; empty where the request has none.
+    pub host: &'a str,
+    /// The path.
+    pub path: &'a str,
+    /// The query, without `?`.
+    pub query: &'a str,
+    /// The method.
+    pub method: &'a Method,
+    /// The header fields.
+    pub headers: &'a HeaderMap,
+}
+
+/// How far a request came that no route took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Miss {
+    /// No route serves the host.
+    Host,
+    /// No route of the host serves the path.
+    Path,
+    /// Routes serve the path, for other requests.
+    Conditions,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The route, by its place in the list that the router was built from.
+    pub route: usize,
+    /// Bytes of the path that the route's own path took.
+    pub matched: usize,
+}
+
+/// One alternative of one route, as the router is told of it.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The hosts; empty takes any.
+    pub hosts: &'a [HostPattern],
+    /// The conditions.
+    pub conditions: &'a Match,
+    /// The route's place in the caller's list, which is in order of age and name.
+    pub route: usize,
+}
+
+/// All routes of one listener.
+#[derive(Debug, Default)]
+pub struct Router {
+    exact: Table<Paths>,
+    /// By the suffix without `*.`.
+    wildcard: Table<Paths>,
+    any: Option<Paths>,
+}
+
+#[derive(Debug, Default)]
+struct Paths {
+    exact: Table<Vec<Candidate>>,
+    prefix: Table<Vec<Candidate>>,
+    /// Numbers of segments that some prefix has, most first.
+    depths: Vec<usize>,
+    regex: Vec<(Regex, Vec<Candidate>)>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    precedence: policy::matching::Precedence,
+    methods: Vec<Method>,
+    headers: Vec<(HeaderName, Value)>,
+    query: Vec<(Box<str>, Value)>,
+    route: usize,
+}
+
+#[derive(Debug)]
+enum Value {
+    Exact(Box<str>),
+    Regex(Regex),
+}
+
+impl Value {
+    fn compile(pattern: &ValuePattern) -> Option<Self> {
+        Some(match pattern {
+            ValuePattern::Exact(text) => Self::Exact(text.as_ref().into()),
+            ValuePattern::Regex(text) => Self::Regex(whole(text)?),
+        })
+    }
+
+    fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Exact(text) => **text == *value,
+            Self::Regex(regex) => regex.is_match(value),
+        }
+    }
+}
+
+/// The expression over a whole text, with a bound on what it may cost to build.
+fn whole(pattern: &str) -> Option<Regex> {
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build().ok()
+}
+
+impl Router {
+    /// Builds the router. A condition that does not compile takes its alternative out: the
+    /// translator has reported it and closed the route.
+    #[must_use]
+    pub fn new<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        let mut router = Self::default();
+        for entry in entries {
+            if entry.hosts.is_empty() {
+                router.any.get_or_insert_default().add(&entry);
+            }
+            for host in entry.hosts {
+                match host {
+                    HostPattern::Exact(name) => router.exact.entry(name.as_ref().into()).or_default().add(&entry),
+                    HostPattern::Wildcard(suffix) => router.wildcard.entry(suffix.as_ref().into()).or_default().add(&entry),
+                }
+            }
+        }
+        for paths in router.exact.values_mut().chain(router.wildcard.values_mut()).chain(router.any.as_mut()) {
+            paths.order();
+        }
+        router
+    }
+
+    /// The route that takes this request.
+    ///
+    /// # Errors
+    /// How far the request came.
+    pub fn find(&self, offer: &Offer<'_>) -> Result<Hit, Miss> {
+        let mut miss = Miss::Host;
+        for paths in self.hosts(offer.host) {
+            match paths.find(offer) {
+                Ok(hit) => return Ok(hit),
+                Err(further) => miss = miss.max(further),
+            }
+        }
+        Err(miss)
+    }
+
+    /// The tables that serve a host, most specific first.
+    fn hosts<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Paths> {
+        let exact = self.exact.get(host);
+        let labels = if self.wildcard.is_empty() { "" } else { host };
+        let wildcards = labels.match_indices('.').filter_map(|(dot, _)| self.wildcard.get(labels.get(dot + 1..)?));
+        exact.into_iter().chain(wildcards).chain(self.any.as_ref())
+    }
+}
+
+impl Paths {
+    fn add(&mut self, entry: &Entry<'_>) {
+        let Some(candidate) = Candidate::compile(entry) else { return };
+        match &entry.conditions.path {
+            PathMatch::Exact(path) => self.exact.entry(path.as_ref().into()).or_default().push(candidate),
+            PathMatch::Prefix(path) => {
+                let path = path.trim_end_matches('/');
+                self.prefix.entry(path.into()).or_default().push(candidate);
+                let depth = path.matches('/').count();
+                if !self.depths.contains(&depth) {
+                    self.depths.push(depth);
+                }
+            }
+            PathMatch::Regex(pattern) => {
+                if let Some(regex) = whole(pattern) {
+                    self.regex.push((regex, vec![candidate]));
+                }
+            }
+        }
+    }
+
+    fn order(&mut self) {
+        self.depths.sort_unstable_by(|one, other| other.cmp(one));
+        for candidates in self.exact.values_mut().chain(self.prefix.values_mut()) {
+            candidates.sort_by(|one, other| other.precedence.cmp(&one.precedence));
+        }
+        self.regex.sort_by(|(_, one), (_, other)| {
+            let best = |candidates: &[Candidate]| candidates.first().map(|candidate| candidate.precedence.clone());
+            best(other).cmp(&best(one))
+        });
+    }
+
+    fn find(&self, offer: &Offer<'_>) -> Result<Hit, Miss> {
+        let mut miss = Miss::Path;
+        let mut judge = |candidates: &[Candidate], matched: usize| {
+            let hit = candidates.iter().find(|candidate| candidate.takes(offer)).map(|candidate| Hit { route: candidate.route, matched });
+            if hit.is_none() {
+                miss = Miss::Conditions;
+            }
+            hit
+        };
+        if let Some(hit) = self.exact.get(offer.path).and_then(|candidates| judge(candidates, offer.path.len())) {
+            return Ok(hit);
+        }
+        let deepest = self.depths.first().copied().unwrap_or(0);
+        let (segments, count) = Segments::of(offer.path, deepest);
+        for depth in self.depths.iter().copied().filter(|depth| *depth <= count) {
+            let Some(end) = segments.end(depth) else { continue };
+            let hit = offer.path.get(..end).and_then(|prefix| self.prefix.get(prefix)).and_then(|candidates| judge(candidates, end));
+            if let Some(hit) = hit {
+                return Ok(hit);
+            }
+        }
+        for (regex, candidates) in &self.regex {
+            if regex.is_match(offer.path)
+                && let Some(hit) = judge(candidates, offer.path.len())
+            {
+                return Ok(hit);
+            }
+        }
+        Err(miss)
+    }
+}
+
+/// How many segments a path may have before further ones are looked at one by one.
+const INLINE: usize = 16;
+
+/// Where the first segments of a path end.
+struct Segments {
+    inline: [u16; INLINE],
+    more: Vec<u16>,
+}
+
+impl Segments {
+    /// The ends of the first `deepest` segments, and how many there are. Prefix of depth n ends
+    /// where segment n ends; depth 0 is the empty prefix, which every path has.
+    fn of(path: &str, deepest: usize) -> (Self, usize) {
+        let mut segments = Self { inline: [0; INLINE], more: Vec::new() };
+        let mut count = 0;
+        let slashes = memchr::memchr_iter(b'/', path.as_bytes().get(1..).unwrap_or_default()).map(|place| place + 1);
+        for end in slashes.chain(std::iter::once(path.len())).take(deepest) {
+            // A target has at most 8 KiB.
+            let end = u16::try_from(end).unwrap_or(u16::MAX);
+            match segments.inline.get_mut(count) {
+                Some(place) => *place = end,
+                None => segments.more.push(end),
+            }
+            count += 1;
+        }
+        (segments, count)
+    }
+
+    fn end(&self, depth: usize) -> Option<usize> {
+        let Some(place) = depth.checked_sub(1) else { return Some(0) };
+        let end = self.inline.get(place).or_else(|| self.more.get(place - INLINE.min(place)))?;
+        Some(usize::from(*end))
+    }
+}
+
+impl Candidate {
+    fn compile(entry: &Entry<'_>) -> Option<Self> {
+        let conditions = entry.conditions;
+        let methods = conditions.methods.iter().map(|method| method.parse().ok()).collect::<Option<Vec<Method>>>()?;
+        let headers = conditions
+            .headers
+            .iter()
+            .map(|condition| Some((condition.name.parse().ok()?, Value::compile(&condition.value)?)))
+            .collect::<Option<Vec<_>>>()?;
+        let query = conditions
+            .query
+            .iter()
+            .map(|condition| Some((condition.name.as_ref().into(), Value::compile(&condition.value)?)))
+            .collect::<Option<Vec<_>>>()?;
+        let precedence = policy::matching::Precedence::of(conditions, entry.route);
+        Some(Self { precedence, methods, headers, query, route: entry.route })
+    }
+
+    fn takes(&self, offer: &Offer<'_>) -> bool {
+        let method = self.methods.is_empty() || self.methods.contains(offer.method);
+        method
+            && self.headers.iter().all(|(name, value)| one_value(offer.headers, name).is_some_and(|text| value.matches(&text)))
+            && self.query.iter().all(|(name, value)| query_value(offer.query, name).is_some_and(|text| value.matches(&text)))
+    }
+}
+
+/// The field's value; several lines of it count as one list (RFC 9110 section 5.3).
+fn one_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<std::borrow::Cow<'a, str>> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?.to_str().ok()?;
+    let Some(second) = values.next() else { return Some(first.into()) };
+    let mut all = format!("{first},{}", second.to_str().ok()?);
+    for value in values {
+        all.push(',');
+        all.push_str(value.to_str().ok()?);
+    }
+    Some(all.into())
+}
+
+/// The first value of a query parameter, percent-decoded.
+fn query_value<'a>(query: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    super::query::pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// The hosts of a route on a listener: those that both take.
+#[must_use]
+pub fn shared_hosts(route: &[HostPattern], listener: Option<&HostPattern>) -> Option<Vec<HostPattern>> {
+    let Some(listener) = listener else { return Some(route.to_vec()) };
+    if route.is_empty() {
+        return Some(vec![listener.clone()]);
+    }
+    let shared: Vec<HostPattern> = route.iter().filter_map(|host| narrower(host, listener)).collect::<BTreeSet<_>>().into_iter().collect();
+    (!shared.is_empty()).then_some(shared)
+}
+
+/// The more specific of two patterns, where one takes all that the other takes.
+fn narrower(one: &HostPattern, other: &HostPattern) -> Option<HostPattern> {
+    match (one, other) {
+        (HostPattern::Exact(name), pattern) if pattern.matches(name) => Some(one.clone()),
+        (pattern, HostPattern::Exact(name)) if pattern.matches(name) => Some(other.clone()),
+        (HostPattern::Wildcard(first), HostPattern::Wildcard(second)) => {
+            let below = |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            if below(first, second) {
+                Some(one.clone())
+            } else {
+                below(second, first).then(|| other.clone())
+            }
+        }
+        (HostPattern::Exact(_), HostPattern::Exact(_) | HostPattern::Wildcard(_)) | (HostPattern::Wildcard(_), HostPattern::Exact(_)) => None,
+    }
+}
+

@@ -1,0 +1,13 @@
+//! Bodies on their way: to the upstream ([`RequestBody`]) and from it ([`ResponseBody`]).
+
+mod request;
+mod response;
+
+use std::error::Error;
+
+pub use request::{BodyFailure, ClientBody, RequestBody, Upload};
+pub(crate) use response::{Lease, UpstreamBody};
+pub use response::{Cut, Download, End, ResponseBody};
+
+/// What a body that fails yields.
+pub type BoxError = Box<dyn Error + Send + Sync>;
