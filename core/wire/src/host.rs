@@ -64,7 +64,7 @@ fn split(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
 }
 
 fn port(digits: &[u8]) -> Option<u16> {
-    if digits.first().is_none_or(|first| *first == b'0') || digits.len() > 5 {
+    if digits.first().is_none_or(|first| *first == b'0') {
         return None;
     }
     octets::length(digits).and_then(|port| u16::try_from(port).ok())

@@ -347,7 +347,9 @@ fn chunk_framing_is_strict() {
 fn chunk_extensions_are_bounded() {
     let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let line = |bytes: usize| format!("1;{}\r\nx\r\n", "e".repeat(bytes - 1));
-    passes(&format!("{head}{}0\r\n\r\n", line(4_096).repeat(4)));
+    let most = format!("{head}{}0\r\n\r\n", line(4_096).repeat(4));
+    // The next body on the connection has all of its own.
+    passes(&most.repeat(2));
     let chunk = line(4_096).len();
     refused_in_body(head, &format!("{}1;\r\nx\r\n", line(4_096).repeat(4)), 4 * chunk, Framing::Chunk);
     refused_in_body(head, &line(4_097), 0, Framing::Chunk);
