@@ -247,6 +247,11 @@ impl FaultCause {
                 format_args!("`{kind}` is passed over: Doorward does not use it"),
                 format_args!(""),
             ),
+            Self::FieldUnknown { field, parent, nearest: None } => tell(
+                row("config.unknown_field", "Invalid", BROKEN),
+                format_args!("`{field}` is not a field of {parent}"),
+                format_args!("Remove `{field}`, or move it to where it belongs."),
+            ),
             Self::FieldUnknown { field, parent, nearest } => tell(
                 row("config.unknown_field", "Invalid", BROKEN),
                 format_args!("`{field}` is not a field of {parent}"),

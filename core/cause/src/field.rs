@@ -91,6 +91,10 @@ pub enum Syntax {
     Pattern,
     /// A socket address.
     SocketAddress,
+    /// A DNS subdomain, as names of objects are.
+    ObjectName,
+    /// A DNS label, as names of namespaces are.
+    ObjectLabel,
 }
 
 impl Syntax {
@@ -111,6 +115,8 @@ impl Syntax {
             Self::Quantity => "a quantity of bytes such as 512Ki or 1Mi",
             Self::Pattern => "a regular expression without look-around and back-references",
             Self::SocketAddress => "an address and port such as 127.0.0.1:8080",
+            Self::ObjectName => "a name of lower-case letters, digits, `-` and `.` such as orders-v1",
+            Self::ObjectLabel => "a name of lower-case letters, digits and `-` such as shop",
         }
     }
 }

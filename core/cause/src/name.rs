@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// `namespace/name` of an object whose kind the context tells.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
-    /// The namespace; `default` where the manifest named none.
+    /// The namespace; `default` where the manifest named none, empty for kinds without one.
     pub namespace: Arc<str>,
     /// `metadata.name`.
     pub name: Arc<str>,
@@ -23,6 +23,9 @@ impl ObjectName {
 
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            return f.write_str(&self.name);
+        }
         write!(f, "{}/{}", self.namespace, self.name)
     }
 }
