@@ -1,0 +1,254 @@
+//! All API keys of a configuration, found by the digest of what was sent.
+//!
+//! Verdicts about a found key (suspended, early, out of scope) are apart from finding it: a caller
+//! learns them only because the digest matched.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use cause::{Access, Credential};
+use ir::{Consumers, Key, RouteId};
+use jiff::Timestamp;
+
+use crate::addresses::AddressRules;
+use crate::key_text::same_digest;
+use crate::principal::Principal;
+
+/// One key with what is compiled of it.
+#[derive(Debug)]
+pub struct HeldKey {
+    /// Its place in the ring, below [`KeyRing::len`]: state of the key can lie in a list.
+    pub index: usize,
+    /// The key.
+    pub key: Arc<Key>,
+    /// From where it may be used.
+    pub addresses: AddressRules,
+    /// Who holds it.
+    pub principal: Principal,
+    digest: [u8; 32],
+    /// The next key whose digest begins with the same eight bytes.
+    next: Option<usize>,
+}
+
+/// All keys that have a digest.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    held: Vec<HeldKey>,
+    by_prefix: HashMap<u64, usize, BuildHasherDefault<PrefixHasher>>,
+}
+
+impl KeyRing {
+    /// A ring of these keys. Keys without a hash are unreachable; of two keys with one hash the
+    /// first is kept (the translator reports the other).
+    pub fn new(keys: impl IntoIterator<Item = Arc<Key>>) -> Self {
+        let mut ring = Self::default();
+        for key in keys {
+            let Some(digest) = key.hash else { continue };
+            if ring.find(&digest).is_some() {
+                continue;
+            }
+            let index = ring.held.len();
+            let next = ring.by_prefix.insert(prefix(&digest), index);
+            let addresses = AddressRules::compile(&key.addresses);
+            let principal = Principal::of_key(&key);
+            ring.held.push(HeldKey { index, key, addresses, principal, digest, next });
+        }
+        ring
+    }
+
+    /// The key with this digest, if any. Full digests are compared in constant time.
+    #[must_use]
+    pub fn find(&self, digest: &[u8; 32]) -> Option<&HeldKey> {
+        let mut place = self.by_prefix.get(&prefix(digest)).copied();
+        while let Some(held) = place.and_then(|index| self.held.get(index)) {
+            if same_digest(&held.digest, digest) {
+                return Some(held);
+            }
+            place = held.next;
+        }
+        None
+    }
+
+    /// How many keys it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether it holds no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// All keys, in the order of their indices.
+    pub fn iter(&self) -> impl Iterator<Item = &HeldKey> {
+        self.held.iter()
+    }
+}
+
+/// Whether a found key is good at this time. Its owner's word (suspended) goes before its dates.
+///
+/// # Errors
+/// `credential.suspended`, `credential.expired` or `credential.not_yet_valid`.
+pub fn judge(key: &Key, now: Timestamp) -> Result<(), Credential> {
+    if key.suspended {
+        return Err(Credential::Suspended { key: key.id.0.clone() });
+    }
+    if let Some(expired_at) = key.expires_at
+        && now >= expired_at
+    {
+        return Err(Credential::Expired { key: key.id.0.clone(), expired_at, now });
+    }
+    if let Some(valid_from) = key.not_before
+        && now < valid_from
+    {
+        return Err(Credential::NotYetValid { key: key.id.0.clone(), valid_from, now });
+    }
+    Ok(())
+}
+
+/// Whether the key is for this route, by its own list.
+///
+/// # Errors
+/// `access.route_not_granted`.
+pub fn judge_route(key: &Key, route: &RouteId) -> Result<(), Access> {
+    match &key.routes {
+        Some(routes) if !routes.contains(route) => {
+            Err(Access::RouteNotGranted { route: route.0.clone(), key: key.id.0.clone() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether the route admits the key's namespace. The enforcement of `consumers` is the caller's.
+///
+/// # Errors
+/// `access.consumer_not_admitted`.
+pub fn judge_consumer(key: &Key, consumers: &Consumers, route: &RouteId) -> Result<(), Access> {
+    match &consumers.namespaces {
+        Some(namespaces) if !namespaces.contains(&key.id.0.namespace) => {
+            Err(Access::ConsumerNotAdmitted { route: route.0.clone(), key: key.id.0.clone() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn prefix(digest: &[u8; 32]) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    u64::from_le_bytes(first)
+}
+
+/// Takes the first eight bytes of a digest as they are: SHA-256 has spread them already.
+#[derive(Debug, Default)]
+pub struct PrefixHasher(u64);
+
+impl Hasher for PrefixHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_text::digest;
+    use cause::ObjectName;
+    use ir::{Addresses, Enforcement, KeyId};
+    use std::collections::BTreeSet;
+
+    fn key(name: &str, hash: Option<[u8; 32]>) -> Key {
+        Key {
+            id: KeyId(ObjectName::new("shop", name)),
+            consumer: "mobile-app".into(),
+            roles: Arc::new(["orders-reader".into()]),
+            routes: None,
+            hash,
+            public_id: None,
+            not_before: None,
+            expires_at: None,
+            suspended: false,
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_ring_finds_by_the_whole_digest() {
+        let near = |last: u8| {
+            let mut digest = [7; 32];
+            digest[31] = last;
+            digest
+        };
+        let ring = KeyRing::new(
+            [
+                key("a", Some(digest("text-of-key-a-0001"))),
+                key("unreadable", None),
+                key("near-1", Some(near(1))),
+                key("near-2", Some(near(2))),
+                key("copy-of-a", Some(digest("text-of-key-a-0001"))),
+            ]
+            .map(Arc::new),
+        );
+        let found = |digest: &[u8; 32]| ring.find(digest).map(|held| (held.index, &*held.key.id.0.name));
+        assert_eq!(found(&digest("text-of-key-a-0001")), Some((0, "a")));
+        assert_eq!(found(&near(1)), Some((1, "near-1")));
+        assert_eq!(found(&near(2)), Some((2, "near-2")));
+        assert_eq!(found(&near(3)), None);
+        assert_eq!(ring.len(), 3);
+        // A stored digest that is sent as a key is digested again, so it finds nothing.
+        let hex: String = near(1).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found(&digest(&hex)), None);
+    }
+
+    #[test]
+    fn a_key_is_judged_by_its_owners_word_and_dates() {
+        fn check(change: impl Fn(&mut Key), now: &str, expected: Result<(), &str>) {
+            let mut key = key("k", None);
+            key.not_before = Some("2026-02-01T00:00:00Z".parse().unwrap());
+            key.expires_at = Some("2026-03-01T00:00:00Z".parse().unwrap());
+            change(&mut key);
+            let verdict = judge(&key, now.parse().unwrap());
+            let code = verdict.map_err(|cause| cause::Denial::Credential(cause).entry().code);
+            assert_eq!(code, expected, "{now}");
+        }
+        check(|_| {}, "2026-02-01T00:00:00Z", Ok(()));
+        check(|_| {}, "2026-02-28T23:59:59.999Z", Ok(()));
+        check(|_| {}, "2026-01-31T23:59:59Z", Err("credential.not_yet_valid"));
+        check(|_| {}, "2026-03-01T00:00:00Z", Err("credential.expired"));
+        check(|key| key.suspended = true, "2026-02-10T00:00:00Z", Err("credential.suspended"));
+        check(|key| key.suspended = true, "2027-01-01T00:00:00Z", Err("credential.suspended"));
+        check(|key| (key.not_before, key.expires_at) = (None, None), "1970-01-01T00:00:00Z", Ok(()));
+    }
+
+    #[test]
+    fn a_key_is_for_its_routes_and_its_namespace() {
+        fn check(routes: Option<&[&str]>, admitted: Option<&[&str]>, expected: (bool, bool)) {
+            let mut key = key("k", None);
+            let route = RouteId(ObjectName::new("shop", "orders"));
+            key.routes = routes.map(|names| names.iter().map(|name| RouteId(ObjectName::new("shop", *name))).collect());
+            let consumers = Consumers {
+                namespaces: admitted.map(|names| names.iter().map(|name| Arc::from(*name)).collect::<BTreeSet<_>>()),
+                enforcement: Enforcement::Enforce,
+            };
+            let verdicts = (judge_route(&key, &route).is_ok(), judge_consumer(&key, &consumers, &route).is_ok());
+            assert_eq!(verdicts, expected);
+        }
+        check(None, None, (true, true));
+        check(Some(&["orders", "users"]), Some(&["shop"]), (true, true));
+        check(Some(&["users"]), Some(&["other"]), (false, false));
+        check(Some(&[]), Some(&[]), (false, false));
+    }
+}

@@ -1,0 +1,144 @@
+//! A named limit with its answer fields, made once.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use cause::ObjectRef;
+use http::HeaderValue;
+use ir::{Dimension, Enforcement, Limit};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Gcra, Reading};
+
+/// A compiled limit of requests.
+#[derive(Clone, Debug)]
+pub struct RequestLimit {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What is counted apart.
+    pub per: Vec<Dimension>,
+    /// Whether it refuses.
+    pub enforcement: Enforcement,
+    /// Its rule.
+    pub gcra: Gcra,
+    /// The value of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers).
+    pub policy: HeaderValue,
+    /// `"name";r=`, to which a reading is appended.
+    prefix: Box<[u8]>,
+    requests: u64,
+    window_ms: u64,
+}
+
+impl RequestLimit {
+    /// Compiles a limit.
+    #[must_use]
+    pub fn compile(limit: &Limit) -> Self {
+        // A structured string holds visible ASCII and blanks only (RFC 9651 section 3.3.3).
+        let name: String = limit.name.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+        let window = limit.window_ms.div_ceil(1000);
+        let policy = format!("\"{name}\";q={};w={window}", limit.requests);
+        Self {
+            name: Arc::clone(&limit.name),
+            per: limit.per.clone(),
+            enforcement: limit.enforcement,
+            gcra: Gcra::new(limit.requests, limit.window_ms, limit.burst),
+            policy: value(policy.into_bytes()),
+            prefix: format!("\"{name}\";r=").into_bytes().into(),
+            requests: limit.requests,
+            window_ms: limit.window_ms,
+        }
+    }
+
+    /// The value of `RateLimit`: calls that remain, and seconds until all are back, or until the
+    /// next one where none remains.
+    #[must_use]
+    pub fn rate_limit(&self, reading: &Reading) -> HeaderValue {
+        let mut text = String::with_capacity(self.prefix.len() + 40);
+        let seconds = seconds(if reading.admitted { reading.reset_after } else { reading.retry_after });
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{};t={seconds}", reading.remaining);
+        let mut octets = Vec::with_capacity(self.prefix.len() + text.len());
+        octets.extend_from_slice(&self.prefix);
+        octets.extend_from_slice(text.as_bytes());
+        value(octets)
+    }
+
+    /// The cause of a refused call.
+    #[must_use]
+    pub fn refusal(&self, reading: &Reading, holder: ObjectRef, now: Timestamp) -> cause::Limit {
+        let wait = SignedDuration::from_nanos(i64::try_from(reading.retry_after).unwrap_or(i64::MAX));
+        cause::Limit::Requests {
+            holder,
+            limit: Arc::clone(&self.name),
+            requests: self.requests,
+            window_seconds: self.window_ms.div_ceil(1000),
+            retry_at: now.checked_add(wait).unwrap_or(Timestamp::MAX),
+            retry_after_seconds: seconds(reading.retry_after).max(1),
+        }
+    }
+}
+
+/// Whole seconds, rounded up: who waits this long is not refused again.
+const fn seconds(nanoseconds: u64) -> u64 {
+    nanoseconds.div_ceil(1_000_000_000)
+}
+
+#[expect(clippy::expect_used, reason = "the octets are visible ASCII and blanks, by construction")]
+fn value(octets: Vec<u8>) -> HeaderValue {
+    HeaderValue::try_from(octets).expect("visible ASCII is a field value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cause::ObjectName;
+
+    #[test]
+    fn a_limit_tells_its_state() {
+        fn check(name: &str, taken: u64, rate_limit: &str, policy: &str) {
+            let limit = RequestLimit::compile(&Limit {
+                name: name.into(),
+                per: Vec::new(),
+                requests: 100,
+                window_ms: 60_000,
+                burst: 3,
+                enforcement: Enforcement::Enforce,
+            });
+            let state = std::sync::atomic::AtomicU64::new(0);
+            let mut reading = Reading::default();
+            for _ in 0..taken {
+                reading = limit.gcra.take(&state, 1);
+            }
+            assert_eq!(limit.rate_limit(&reading), rate_limit, "{taken}");
+            assert_eq!(limit.policy, policy);
+        }
+        check("per-key", 1, r#""per-key";r=2;t=1"#, r#""per-key";q=100;w=60"#);
+        check("per-key", 3, r#""per-key";r=0;t=2"#, r#""per-key";q=100;w=60"#);
+        check("per-key", 4, r#""per-key";r=0;t=1"#, r#""per-key";q=100;w=60"#);
+        check("a\"b\\c\r\né d", 1, r#""abc d";r=2;t=1"#, r#""abc d";q=100;w=60"#);
+    }
+
+    #[test]
+    fn a_refusal_says_when() {
+        let limit = RequestLimit::compile(&Limit {
+            name: "slow".into(),
+            per: Vec::new(),
+            requests: 2,
+            window_ms: 1500,
+            burst: 1,
+            enforcement: Enforcement::Enforce,
+        });
+        let reading = Reading { retry_after: 750_000_000, ..Reading::default() };
+        let holder = ObjectRef::new("ApiRoute", ObjectName::new("shop", "orders"));
+        let refusal = limit.refusal(&reading, holder.clone(), "2026-05-01T00:00:00Z".parse().unwrap());
+        let expected = cause::Limit::Requests {
+            holder,
+            limit: "slow".into(),
+            requests: 2,
+            window_seconds: 2,
+            retry_at: "2026-05-01T00:00:00.75Z".parse().unwrap(),
+            retry_after_seconds: 1,
+        };
+        assert_eq!(refusal, expected);
+    }
+}
