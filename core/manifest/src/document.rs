@@ -344,9 +344,9 @@ fn hide_secrets(root: &Node, source: &mut Source) -> bool {
                 "apiVersion" | "kind" | "type" => {}
                 "metadata" => {
                     let others = entry.value.entries().iter().filter(|entry| !matches!(&*entry.key, "name" | "namespace"));
-                    others.for_each(|entry| scalars(&entry.value, &mut spans));
+                    others.for_each(|entry| values(&entry.value, false, &mut spans));
                 }
-                _ => scalars(&entry.value, &mut spans),
+                _ => values(&entry.value, false, &mut spans),
             }
         }
         source.hide(spans);
@@ -354,11 +354,19 @@ fn hide_secrets(root: &Node, source: &mut Source) -> bool {
     !secrets.is_empty()
 }
 
-fn scalars(node: &Node, spans: &mut Vec<Span>) {
+/// All values of a field; keys too where they stand deeper than the names of a Secret's keys.
+fn values(node: &Node, is_deep: bool, spans: &mut Vec<Span>) {
     match &node.value {
         Value::Null | Value::Bool(_) | Value::Ambiguous(_) | Value::Number(_) | Value::String(_) => spans.push(node.span),
-        Value::List(items) => items.iter().for_each(|item| scalars(item, spans)),
-        Value::Map(entries) => entries.iter().for_each(|entry| scalars(&entry.value, spans)),
+        Value::List(items) => items.iter().for_each(|item| values(item, true, spans)),
+        Value::Map(entries) => {
+            for entry in entries.iter() {
+                if is_deep {
+                    spans.push(entry.key_span);
+                }
+                values(&entry.value, true, spans);
+            }
+        }
     }
 }
 

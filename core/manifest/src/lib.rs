@@ -1,7 +1,8 @@
 //! Manifests as text: read, checked as an API server would check them, and told about.
 //!
 //! Text comes in, objects and faults go out; who reads files and watches them is the shell.
-//! [`read()`] gives the objects of a file with every fault at its place. What an object means is
+//! [`read()`] gives the objects of a file with every fault at its place, and [`report`] prints
+//! findings for people and scripts. What an object means is
 //! decided elsewhere, by field paths that [`Object::locate`] turns back into places.
 //!
 //! **Invariant:** no text panics, and no output repeats a Secret's value.
@@ -11,11 +12,13 @@ mod document;
 mod metadata;
 mod nearest;
 mod place;
+pub mod report;
 mod schema;
 mod tree;
 
 pub use catalog::{Catalog, KindSpec};
 pub use document::{File, Finding, Object, read, unreadable};
 pub use place::{Place, Source, Span};
+pub use report::{Colour, Report, Summary};
 pub use schema::SchemaDefect;
 pub use tree::{Entry, Node, Value};

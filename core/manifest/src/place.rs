@@ -85,10 +85,6 @@ impl Source {
         self.guarded.iter().any(|guarded| guarded.overlaps(span))
     }
 
-    pub(crate) const fn line_count(&self) -> usize {
-        self.lines.len()
-    }
-
     /// The bytes of a line (from 1) without its break.
     pub(crate) fn line_span(&self, line: usize) -> Span {
         let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(self.text.len());
