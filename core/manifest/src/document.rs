@@ -28,8 +28,8 @@ pub struct Object {
 pub struct Finding {
     /// What is wrong.
     pub fault: Fault,
-    /// The file, as the user wrote its name.
-    pub file: Arc<str>,
+    /// The text that it was found in; an object that is kept keeps its older text.
+    pub source: Arc<Source>,
     /// The place; nothing for a file that could not be read.
     pub place: Option<Place>,
     /// What it does to traffic, in one sentence without an end mark, where that is known.
@@ -115,12 +115,21 @@ pub fn unreadable(name: &str, reason: &str) -> File {
         field: FieldPath::root(),
         cause: FaultCause::PathUnusable { path: name.into(), reason: reason.into() },
     };
+    let source = Arc::new(Source::new(name, String::new()));
     File {
-        source: Arc::new(Source::new(name, String::new())),
+        source: Arc::clone(&source),
         objects: Vec::new(),
-        findings: vec![Finding { fault, file: name.into(), place: None, effect: None }],
+        findings: vec![Finding { fault, source, place: None, effect: None }],
         is_complete: false,
         manifests: 0,
+    }
+}
+
+impl Finding {
+    /// The file, as the user wrote its name.
+    #[must_use]
+    pub fn file(&self) -> &Arc<str> {
+        self.source.name()
     }
 }
 
@@ -190,7 +199,7 @@ impl Object {
     #[must_use]
     pub fn finding(&self, fault: Fault) -> Finding {
         let place = Some(self.locate(&fault.field));
-        Finding { fault, file: Arc::clone(self.source.name()), place, effect: None }
+        Finding { fault, source: Arc::clone(&self.source), place, effect: None }
     }
 }
 
@@ -209,7 +218,7 @@ impl<'a> Reader<'a> {
     fn find(&mut self, severity: Severity, object: Option<ObjectRef>, found: Judgement) {
         let place = Some(self.file.source.place(found.span));
         let fault = Fault { severity, object, field: found.path, cause: found.cause };
-        self.file.findings.push(Finding { fault, file: Arc::clone(self.file.source.name()), place, effect: None });
+        self.file.findings.push(Finding { fault, source: Arc::clone(&self.file.source), place, effect: None });
     }
 
     fn object(&mut self, root: Node) {

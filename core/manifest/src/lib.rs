@@ -1,8 +1,8 @@
 //! Manifests as text: read, checked as an API server would check them, and told about.
 //!
 //! Text comes in, objects and faults go out; who reads files and watches them is the shell.
-//! [`read()`] gives the objects of a file with every fault at its place, and [`report`] prints
-//! findings for people and scripts. What an object means is
+//! [`read()`] gives the objects of a file with every fault at its place, [`update`] keeps the last
+//! good version of each object over changes, and [`report`] prints findings for people and scripts. What an object means is
 //! decided elsewhere, by field paths that [`Object::locate`] turns back into places.
 //!
 //! **Invariant:** no text panics, and no output repeats a Secret's value.
@@ -14,6 +14,7 @@ mod nearest;
 mod place;
 pub mod report;
 mod schema;
+mod set;
 mod tree;
 
 pub use catalog::{Catalog, KindSpec};
@@ -21,4 +22,5 @@ pub use document::{File, Finding, Object, read, unreadable};
 pub use place::{Place, Source, Span};
 pub use report::{Colour, Report, Summary};
 pub use schema::SchemaDefect;
+pub use set::{ObjectKey, Set, State, update};
 pub use tree::{Entry, Node, Value};

@@ -12,14 +12,13 @@ use std::sync::Arc;
 use cause::Severity;
 
 use crate::document::{File, Finding};
-use crate::place::Source;
 
 /// Findings of some files, in the order in which they are told.
 #[derive(Clone, Debug)]
 pub struct Report {
     findings: Vec<Finding>,
-    sources: Vec<Arc<Source>>,
     manifests: usize,
+    files: usize,
 }
 
 /// How many findings of each severity, in how much.
@@ -52,16 +51,12 @@ impl Report {
     #[must_use]
     pub fn new(files: &[File], later: Vec<Finding>) -> Self {
         let mut findings: Vec<Finding> = files.iter().flat_map(|file| file.findings.iter().cloned()).chain(later).collect();
-        findings.sort_by(|left, right| (&left.file, left.place).cmp(&(&right.file, right.place)));
+        findings.sort_by(|left, right| (left.file(), left.place).cmp(&(right.file(), right.place)));
         let same = |left: &mut Finding, right: &mut Finding| {
-            left.fault == right.fault && left.file == right.file && left.place == right.place
+            left.fault == right.fault && left.file() == right.file() && left.place == right.place
         };
         findings.dedup_by(same);
-        Self {
-            findings,
-            sources: files.iter().map(|file| Arc::clone(&file.source)).collect(),
-            manifests: files.iter().map(|file| file.manifests).sum(),
-        }
+        Self { findings, manifests: files.iter().map(|file| file.manifests).sum(), files: files.len() }
     }
 
     /// The findings, by file and line.
@@ -90,14 +85,14 @@ impl Report {
             warnings: count(Severity::Warning),
             notices: count(Severity::Notice),
             objects: self.manifests,
-            files: self.sources.len(),
+            files: self.files,
         }
     }
 
     /// All findings with their snippets, without the summary line.
     #[must_use]
     pub fn to_text(&self, colour: Colour) -> String {
-        let texts = self.findings.iter().map(|finding| text::render(finding, self.source_of(finding), colour));
+        let texts = self.findings.iter().map(|finding| text::render(finding, colour));
         texts.collect::<Vec<_>>().join("\n")
     }
 
@@ -112,10 +107,6 @@ impl Report {
     #[must_use]
     pub fn to_sarif(&self, docs: &str, version: &str) -> serde_json::Value {
         machine::sarif(self, docs, version)
-    }
-
-    fn source_of(&self, finding: &Finding) -> Option<&Source> {
-        self.sources.iter().find(|source| *source.name() == finding.file).map(|source| &**source)
     }
 }
 

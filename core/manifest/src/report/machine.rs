@@ -27,7 +27,7 @@ fn fault(finding: &Finding) -> Value {
     json!({
         "severity": fault.severity,
         "code": fault.code(),
-        "file": &*finding.file,
+        "file": &**finding.file(),
         "line": finding.place.map(|place| place.line),
         "column": finding.place.map(|place| place.column),
         "field": fault.field.to_string(),
@@ -47,12 +47,12 @@ pub(super) fn sarif(report: &Report, docs: &str, version: &str) -> Value {
         "runs": [{
             "tool": {"driver": {"name": "doorward", "version": version, "rules": rules}},
             "columnKind": "unicodeCodePoints",
-            "results": report.findings.iter().map(|finding| result(report, finding)).collect::<Vec<_>>(),
+            "results": report.findings.iter().map(result).collect::<Vec<_>>(),
         }],
     })
 }
 
-fn result(report: &Report, finding: &Finding) -> Value {
+fn result(finding: &Finding) -> Value {
     let fault = &finding.fault;
     let level = match fault.severity {
         Severity::Error => "error",
@@ -60,15 +60,11 @@ fn result(report: &Report, finding: &Finding) -> Value {
         Severity::Notice => "note",
     };
     let text = [fault.message(), fault.remedy()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(". ");
-    let mut location = json!({"physicalLocation": {"artifactLocation": {"uri": uri(&finding.file)}}});
+    let mut location = json!({"physicalLocation": {"artifactLocation": {"uri": uri(finding.file())}}});
     if let Some(place) = finding.place {
-        let end = report.source_of(finding).map(|source| {
-            let place = source.place(crate::place::Span::new(place.span.end, place.span.end));
-            (place.line, place.column)
-        });
-        let (end_line, end_column) = end.unwrap_or((place.line, place.column));
+        let end = finding.source.place(crate::place::Span::new(place.span.end, place.span.end));
         location["physicalLocation"]["region"] =
-            json!({"startLine": place.line, "startColumn": place.column, "endLine": end_line, "endColumn": end_column});
+            json!({"startLine": place.line, "startColumn": place.column, "endLine": end.line, "endColumn": end.column});
     }
     if let Some(object) = &fault.object {
         let name = format!("{object} {}", fault.field);

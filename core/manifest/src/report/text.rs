@@ -32,7 +32,7 @@ fn painted(text: &str, paint: Paint, colour: Colour) -> String {
 }
 
 /// The whole text of a finding, each line ended.
-pub(super) fn render(finding: &Finding, source: Option<&Source>, colour: Colour) -> String {
+pub(super) fn render(finding: &Finding, colour: Colour) -> String {
     let fault = &finding.fault;
     let severity = match fault.severity {
         Severity::Error => "error",
@@ -48,10 +48,10 @@ pub(super) fn render(finding: &Finding, source: Option<&Source>, colour: Colour)
             None => painted(&line, Paint::Strong, colour),
         })
         .collect();
-    match (finding.place, source) {
-        (Some(place), Some(source)) => lines.extend(snippet(finding, place, (source, colour))),
-        (Some(_) | None, _) => {
-            lines.push(painted("  --> ", Paint::Frame, colour) + &escaped(&finding.file));
+    match finding.place {
+        Some(place) => lines.extend(snippet(finding, place, colour)),
+        None => {
+            lines.push(painted("  --> ", Paint::Frame, colour) + &escaped(finding.file()));
             lines.extend(notes(finding, 2, colour, &fault.remedy()));
         }
     }
@@ -59,7 +59,8 @@ pub(super) fn render(finding: &Finding, source: Option<&Source>, colour: Colour)
     lines.join("\n")
 }
 
-fn snippet(finding: &Finding, place: Place, (source, colour): (&Source, Colour)) -> Vec<String> {
+fn snippet(finding: &Finding, place: Place, colour: Colour) -> Vec<String> {
+    let source = &*finding.source;
     let margin = place.line.to_string().len().max(2);
     let bar = |text: &str| painted(&format!("{text:>margin$} |"), Paint::Frame, colour);
     let mut lines = location(finding, place, (margin, colour));
@@ -91,7 +92,7 @@ fn snippet(finding: &Finding, place: Place, (source, colour): (&Source, Colour))
 
 /// `--> file:line:col   Kind ns/name   field`, on more lines where one is too short.
 fn location(finding: &Finding, place: Place, (margin, colour): (usize, Colour)) -> Vec<String> {
-    let mut parts = vec![format!("{}:{}:{}", escaped(&finding.file), place.line, place.column)];
+    let mut parts = vec![format!("{}:{}:{}", escaped(finding.file()), place.line, place.column)];
     parts.extend(finding.fault.object.as_ref().map(|object| escaped(&object.to_string())));
     let field = escaped(&finding.fault.field.to_string());
     if !field.is_empty() {
