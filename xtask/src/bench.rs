@@ -8,7 +8,7 @@ use crate::{Failure, tools};
 
 /// Installs the peers, builds everything optimised and measures; `arguments` go to the measuring program.
 pub(crate) fn bench(arguments: &[String]) -> Result<ExitCode, Failure> {
-    tools::install(&[tools::NGINX, tools::WRK])?;
+    tools::install(&[tools::NGINX, tools::WRK, tools::STRACE])?;
     let packages = ["--package", "doorward-cli", "--package", "doorward-bench"];
     quiet(
         "building doorward and its bench (release)",

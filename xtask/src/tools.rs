@@ -15,6 +15,7 @@ pub(crate) struct Tool {
 pub(crate) const CURL: Tool = Tool { probe: &["curl", "--version"], package: "curl" };
 pub(crate) const NGINX: Tool = Tool { probe: &["nginx", "-v"], package: "nginx" };
 pub(crate) const WRK: Tool = Tool { probe: &["which", "wrk"], package: "wrk" };
+pub(crate) const STRACE: Tool = Tool { probe: &["strace", "--version"], package: "strace" };
 /// Debian splits Python: `venv` without `ensurepip` makes a folder that has no pip.
 pub(crate) const PYTHON: Tool = Tool { probe: &["python3", "-c", "import venv, ensurepip"], package: "python3-venv" };
 
