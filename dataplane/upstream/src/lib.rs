@@ -14,7 +14,7 @@
 //! - `peer`, `choose`: what is known of one address, and which one is next
 //! - `stream`, `connect`, `h1`, `h2`: connections
 //! - `framing`, `failure`: what may be said on them, and what an error means
-//! - `send`, `fetch`: one call
+//! - `upstreams`, `send`, `fetch`: what a worker holds, one call on it, a whole answer at once
 //! - `body`: bodies on both ways
 
 pub mod body;
@@ -31,14 +31,13 @@ mod send;
 mod stream;
 mod target;
 pub mod tls;
+mod upstreams;
 mod watch;
 
-pub use body::{BodyFailure, ClientBody, Cut, Download, End, RequestBody, ResponseBody, Upload};
+pub use body::{BodyFailure, BoxError, ClientBody, Cut, Download, End, RequestBody, ResponseBody, Upload, UpstreamBody};
 pub use failure::{Delivery, SendError};
 pub use fetch::Fetched;
-pub use send::{Timeouts, Upstreams};
+pub use send::Timeouts;
 pub use target::{Protocol, Target};
 pub use tls::TlsIdentity;
-
-#[cfg(test)]
-mod tests;
+pub use upstreams::Upstreams;

@@ -1,9 +1,13 @@
 //! One timer that outlives many deadlines.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::body::Upload;
 
 /// A timer kept armed at some time before the deadline that matters. Deadlines mostly move
 /// forward, and then the timer is not touched: it fires early at most once a period, and is moved
@@ -27,5 +31,35 @@ impl Watch {
             }
             sleep.as_mut().reset(deadline);
         }
+    }
+}
+
+/// How long the head of an answer may take, from the last part of the request that passed.
+pub(crate) struct Patience {
+    allowed: Duration,
+    deadline: Instant,
+    upload: Option<Rc<Upload>>,
+}
+
+impl Patience {
+    pub(crate) fn from_now(allowed: Duration, upload: Option<Rc<Upload>>) -> Self {
+        Self { allowed, deadline: Instant::now() + allowed, upload }
+    }
+
+    /// Ready when it is used up.
+    pub(crate) fn poll_over(&mut self, watch: &mut Watch, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(watch.poll_passed(cx, self.deadline));
+            let moved_at = self.upload.as_ref().and_then(|upload| upload.moved_at());
+            match moved_at.map(|moved_at| moved_at + self.allowed) {
+                Some(later) if later > self.deadline => self.deadline = later,
+                Some(_) | None => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Whether the request has been passed on in full.
+    pub(crate) fn all_sent(&self) -> bool {
+        self.upload.as_ref().is_none_or(|upload| upload.ended())
     }
 }

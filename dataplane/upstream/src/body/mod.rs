@@ -6,8 +6,8 @@ mod response;
 use std::error::Error;
 
 pub use request::{BodyFailure, ClientBody, RequestBody, Upload};
-pub(crate) use response::{Lease, UpstreamBody};
-pub use response::{Cut, Download, End, ResponseBody};
+pub(crate) use response::Lease;
+pub use response::{Cut, Download, End, ResponseBody, UpstreamBody};
 
 /// What a body that fails yields.
 pub type BoxError = Box<dyn Error + Send + Sync>;

@@ -207,10 +207,8 @@ fn failure_of(error: &hyper::Error) -> BodyFailure {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(inner) = inner.downcast_ref::<io::Error>() {
-            return match inner.kind() {
-                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => BodyFailure::Malformed,
-                _ => BodyFailure::Incomplete,
-            };
+            let malformed = matches!(inner.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
+            return if malformed { BodyFailure::Malformed } else { BodyFailure::Incomplete };
         }
         source = inner.source();
     }

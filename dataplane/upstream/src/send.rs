@@ -1,0 +1,300 @@
+//! One call: an endpoint, a connection, the exchange, and what may be tried again.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::Scheme;
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::body::{Lease, RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::choose;
+use crate::connect::{Fresh, connect};
+use crate::failure::{Delivery, SendError, cause_of, is_untouched};
+use crate::framing::{self, Verdict};
+use crate::h1::{H1, Unanswered};
+use crate::h2::Stream;
+use crate::peer::{Active, Kept, Peer};
+use crate::target::{Protocol, Target};
+use crate::upstreams::Upstreams;
+use crate::watch::Watch;
+
+/// Times of one call, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For one connect: TCP and TLS.
+    pub connect_ms: u64,
+    /// From the last part of the request to the head of the answer.
+    pub response_ms: u64,
+    /// Between two parts of the answer.
+    pub stream_ms: u64,
+}
+
+impl From<&ir::Timeouts> for Timeouts {
+    fn from(timeouts: &ir::Timeouts) -> Self {
+        Self { connect_ms: timeouts.connect_ms, response_ms: timeouts.response_ms, stream_ms: timeouts.stream_ms }
+    }
+}
+
+impl Upstreams {
+    /// Sends `request`, in origin form and with `Host`, to an endpoint of `target`, and waits for
+    /// the head of the answer. Answers of status 1xx are passed over.
+    ///
+    /// Tries up to two other endpoints when a connect fails, another connection when nothing was
+    /// sent on the first, and once a new one when a kept connection closed under an idempotent
+    /// request whose body is here. Dropping the future ends the call.
+    ///
+    /// # Errors
+    ///
+    /// Whose failure it is, and whether the upstream may have acted on the request.
+    pub async fn send(
+        &self,
+        target: &Target,
+        mut request: Request<RequestBody>,
+        timeouts: Timeouts,
+    ) -> Result<Response<ResponseBody>, SendError> {
+        let peers = self.peers_of(target, timeouts.connect_ms).await.map_err(SendError::unsent)?;
+        let call = Call { target, timeouts };
+        let mut history = History::default();
+        loop {
+            let next = choose::next(&peers, &history.tried, &self.dice).and_then(|index| Some((index, peers.get(index)?)));
+            let Some((index, peer)) = next else {
+                return Err(SendError::unsent(cause::Upstream::NoEndpoints { backend: Arc::clone(target.name()) }));
+            };
+            match call.attempt(peer, history.distrusts_kept(), request).await {
+                Attempt::Answered(response) => return Ok(response),
+                Attempt::Failed(error) => return Err(error),
+                Attempt::Again { why, error, request: same } => {
+                    if !history.allows(why, index, peers.len()) {
+                        return Err(history.judge(error));
+                    }
+                    request = same;
+                }
+            }
+        }
+    }
+}
+
+/// How one attempt went.
+enum Attempt {
+    Answered(Response<ResponseBody>),
+    Failed(SendError),
+    /// The request is here still, or again.
+    Again {
+        why: Why,
+        error: SendError,
+        request: Request<RequestBody>,
+    },
+}
+
+/// Why a request can be sent again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// There was no connection.
+    Unconnected,
+    /// The upstream has not looked at it.
+    Untouched,
+    /// It ended with its kept connection, may be sent twice, and no byte came back.
+    Raced,
+}
+
+/// What has been tried for one call.
+#[derive(Default)]
+struct History {
+    /// Endpoints that could not be connected to.
+    tried: Vec<usize>,
+    untouched: usize,
+    raced: bool,
+}
+
+impl History {
+    /// Notes why the last attempt failed at the endpoint `index`; whether there may be another.
+    fn allows(&mut self, why: Why, index: usize, endpoints: usize) -> bool {
+        match why {
+            Why::Unconnected => {
+                self.tried.push(index);
+                self.tried.len() <= OTHER_ENDPOINTS && self.tried.len() < endpoints
+            }
+            Why::Untouched => {
+                self.untouched += 1;
+                self.untouched <= UNTOUCHED
+            }
+            Why::Raced => !std::mem::replace(&mut self.raced, true),
+        }
+    }
+
+    /// Whether kept connections have shown to be stale.
+    const fn distrusts_kept(&self) -> bool {
+        self.raced || self.untouched >= UNTOUCHED
+    }
+
+    /// An error, given that an earlier attempt may have reached the upstream.
+    fn judge(&self, error: SendError) -> SendError {
+        match error {
+            SendError::Upstream { cause, .. } if self.raced => SendError::Upstream { cause, delivery: Delivery::Possible },
+            SendError::Upstream { .. } | SendError::Body(_) => error,
+        }
+    }
+}
+
+/// Endpoints tried beside the first when connecting fails.
+const OTHER_ENDPOINTS: usize = 2;
+
+/// Attempts after one that the upstream did not look at; the last on a new connection.
+const UNTOUCHED: usize = 3;
+
+/// Calls in flight of one worker at one address.
+const IN_FLIGHT: usize = 16_384;
+
+/// What stays the same in all attempts.
+struct Call<'a> {
+    target: &'a Target,
+    timeouts: Timeouts,
+}
+
+impl Call<'_> {
+    async fn attempt(&self, peer: &Rc<Peer>, distrusts_kept: bool, request: Request<RequestBody>) -> Attempt {
+        if peer.in_flight() >= IN_FLIGHT {
+            let cause = cause::Upstream::Overloaded { backend: self.backend(), limit: IN_FLIGHT };
+            return Attempt::Again { why: Why::Unconnected, error: SendError::unsent(cause), request };
+        }
+        let active = peer.enter();
+        let kept = if distrusts_kept { None } else { peer.kept() };
+        let reused = kept.is_some();
+        let connection = match kept {
+            Some(kept) => Ok(kept),
+            None => self.connect(peer).await,
+        };
+        match connection {
+            Ok(Kept::H1(h1)) => self.over_h1(h1, reused, active, request).await,
+            Ok(Kept::Stream(stream)) => self.over_h2(stream, active, request).await,
+            Err(cause) => Attempt::Again { why: Why::Unconnected, error: SendError::unsent(cause), request },
+        }
+    }
+
+    async fn connect(&self, peer: &Rc<Peer>) -> Result<Kept, cause::Upstream> {
+        let alone = if peer.multiplexes() { peer.connect_alone().await } else { None };
+        if alone.is_none()
+            && peer.multiplexes()
+            && let Some(kept) = peer.kept()
+        {
+            return Ok(kept);
+        }
+        match connect(self.target, peer, self.timeouts.connect_ms).await? {
+            Fresh::H1(h1) => Ok(Kept::H1(h1)),
+            Fresh::H2(h2) => {
+                peer.share(Rc::clone(&h2));
+                let none = || cause::Upstream::Protocol { backend: self.backend(), reason: "it admits no HTTP/2 stream".into() };
+                h2.stream().map(Kept::Stream).ok_or_else(none)
+            }
+        }
+    }
+
+    async fn over_h1(&self, mut h1: Box<H1>, reused: bool, active: Active, mut request: Request<RequestBody>) -> Attempt {
+        framing::for_http1(&mut request);
+        let upload = request.body().upload();
+        let body = if reused && framing::is_idempotent(request.method()) { request.body().again() } else { None };
+        let response = Duration::from_millis(self.timeouts.response_ms);
+        let unanswered = match h1.exchange(request, body.is_some(), response).await {
+            Ok(response) => {
+                let between = Duration::from_millis(self.timeouts.stream_ms);
+                return self.answer(response, |reusable| {
+                    if h1.is_driven() {
+                        Lease::Driven { h1, reusable, active, between }
+                    } else {
+                        Lease::Apart { active, watch: Watch::default(), between }
+                    }
+                });
+            }
+            Err(unanswered) => unanswered,
+        };
+        let (error, unsent) = self.explain(unanswered, upload.as_deref());
+        if let Some(request) = unsent {
+            return Attempt::Again { why: Why::Untouched, error, request };
+        }
+        let raced = body.filter(|_| !h1.tape().received() && is_lost(&error));
+        match raced.and_then(|body| Some(Request::from_parts(h1.tape().head()?, body))) {
+            Some(request) => Attempt::Again { why: Why::Raced, error, request },
+            None => Attempt::Failed(error),
+        }
+    }
+
+    async fn over_h2(&self, stream: Stream, active: Active, mut request: Request<RequestBody>) -> Attempt {
+        let copy = framing::copy(&request);
+        let scheme = match self.target.protocol() {
+            Protocol::Http1 | Protocol::Http2 => Scheme::HTTP,
+            Protocol::Tls(_) => Scheme::HTTPS,
+        };
+        if !framing::for_http2(&mut request, scheme) {
+            let reason = "the request's Host cannot be its authority".into();
+            return Attempt::Failed(SendError::unsent(cause::Upstream::Protocol { backend: self.backend(), reason }));
+        }
+        let idempotent = framing::is_idempotent(request.method());
+        let upload = request.body().upload();
+        let response = Duration::from_millis(self.timeouts.response_ms);
+        let unanswered = match stream.exchange(request, response).await {
+            Ok(response) => {
+                let between = Duration::from_millis(self.timeouts.stream_ms);
+                return self.answer(response, |_| Lease::Stream { stream, active, watch: Watch::default(), between });
+            }
+            Err(unanswered) => unanswered,
+        };
+        let untouched = matches!(&unanswered, Unanswered::Failed(error) if is_untouched(error.error()));
+        let (error, unsent) = self.explain(unanswered, upload.as_deref());
+        match (unsent, copy) {
+            (Some(request), _) => Attempt::Again { why: Why::Untouched, error, request },
+            (None, Some(request)) if untouched => Attempt::Again { why: Why::Untouched, error, request },
+            (None, Some(request)) if idempotent && is_lost(&error) => Attempt::Again { why: Why::Raced, error, request },
+            (None, Some(_) | None) => Attempt::Failed(error),
+        }
+    }
+
+    /// What an exchange without an answer means, and the request where it was not sent.
+    fn explain(&self, unanswered: Unanswered, upload: Option<&Upload>) -> (SendError, Option<Request<RequestBody>>) {
+        if let Some(failure) = upload.and_then(Upload::failure) {
+            return (SendError::Body(failure), None);
+        }
+        match unanswered {
+            Unanswered::TimedOut => {
+                let limit_ms = self.timeouts.response_ms;
+                (SendError::sent(cause::Upstream::Timeout { backend: self.backend(), limit_ms }), None)
+            }
+            Unanswered::Gone => {
+                let reason = "the connection was lost before an answer".into();
+                (SendError::sent(cause::Upstream::Reset { backend: self.backend(), reason }), None)
+            }
+            Unanswered::Failed(mut error) => {
+                let cause = cause_of(error.error(), self.target.name());
+                match error.take_message() {
+                    Some(request) => (SendError::unsent(cause), Some(request)),
+                    None => (SendError::sent(cause), None),
+                }
+            }
+        }
+    }
+
+    fn answer(&self, response: Response<Incoming>, lease: impl FnOnce(bool) -> Lease) -> Attempt {
+        let (mut head, incoming) = response.into_parts();
+        match framing::judge(&head) {
+            Verdict::Sound { reusable } => {
+                // The version is that of the connection to the upstream; the client has another.
+                head.version = Version::HTTP_11;
+                Attempt::Answered(Response::from_parts(head, UpstreamBody::start(incoming, lease(reusable))))
+            }
+            Verdict::Refused(reason) => {
+                let cause = cause::Upstream::Protocol { backend: self.backend(), reason: reason.into() };
+                Attempt::Failed(SendError::sent(cause))
+            }
+        }
+    }
+
+    fn backend(&self) -> Arc<str> {
+        Arc::clone(self.target.name())
+    }
+}
+
+/// Whether the connection ended, rather than something being wrong with what came on it.
+const fn is_lost(error: &SendError) -> bool {
+    matches!(error, SendError::Upstream { cause: cause::Upstream::Reset { .. }, .. })
+}
