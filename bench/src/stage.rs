@@ -71,6 +71,9 @@ impl Stage {
         let (mut loops, mut unfit) = (BTreeMap::new(), BTreeMap::new());
         for load in plan.loads.iter().chain(plan.counted).copied() {
             let Some(proxy) = proxies.get_mut(&load.server) else { continue };
+            if loops.contains_key(&load) || unfit.contains_key(&load) {
+                continue;
+            }
             let calls = manifests::calls(load.calls, &issued);
             progress.step(&format!("waiting for {load}"));
             backend.check()?;
