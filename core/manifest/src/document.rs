@@ -203,6 +203,9 @@ impl Object {
     }
 }
 
+/// The most findings of one file that are told; every broken object is closed whether told or not.
+const MAX_FINDINGS: usize = 10_000;
+
 struct Reader<'a> {
     catalog: &'a Catalog,
     validator: Validator,
@@ -216,6 +219,9 @@ impl<'a> Reader<'a> {
     }
 
     fn find(&mut self, severity: Severity, object: Option<ObjectRef>, found: Judgement) {
+        if self.file.findings.len() >= MAX_FINDINGS {
+            return;
+        }
         let place = Some(self.file.source.place(found.span));
         let fault = Fault { severity, object, field: found.path, cause: found.cause };
         self.file.findings.push(Finding { fault, source: Arc::clone(&self.file.source), place, effect: None });

@@ -43,6 +43,8 @@ pub struct Source {
     text: String,
     /// The first byte of each line.
     lines: Vec<usize>,
+    /// Whether a character is a byte: columns of long lines then cost nothing.
+    is_ascii: bool,
     /// What no output may repeat: a Secret's values.
     hidden: Vec<Span>,
     /// Documents that hold a Secret: their comments are hidden too.
@@ -53,7 +55,8 @@ impl Source {
     /// A source from the file's name as the user wrote it, and its text without a byte order mark.
     pub(crate) fn new(name: &str, text: String) -> Self {
         let lines = line_starts(&text);
-        Self { name: name.into(), text, lines, hidden: Vec::new(), guarded: Vec::new() }
+        let is_ascii = text.is_ascii();
+        Self { name: name.into(), text, lines, is_ascii, hidden: Vec::new(), guarded: Vec::new() }
     }
 
     /// The file's name, as the user wrote it.
@@ -98,7 +101,11 @@ impl Source {
     pub fn place(&self, span: Span) -> Place {
         let line = self.lines.partition_point(|start| *start <= span.start).max(1);
         let from = self.lines.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(from..span.start).map_or(0, |text| text.chars().count()) + 1;
+        let column = match self.text.get(from..span.start) {
+            Some(before) if self.is_ascii => before.len() + 1,
+            Some(before) => before.chars().count() + 1,
+            None => 1,
+        };
         Place { line, column, span }
     }
 }

@@ -41,11 +41,24 @@ const CREDENTIALS: [&str; 8] = [
 static CREDENTIAL: LazyLock<Vec<Regex>> =
     LazyLock::new(|| CREDENTIALS.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
 
-/// A line (from 1) of a source.
-pub(super) fn line(source: &Source, number: usize) -> Line {
-    let span = source.line_span(number);
-    let text = source.text().get(span.start..span.end).unwrap_or_default();
-    let hidden = hidden(source, number, (span, text));
+/// How many bytes of a long line are looked at before and behind what is wrong.
+const WINDOW: usize = 2048;
+
+/// A line (from 1) of a source, or of a long one what stands around a byte.
+pub(super) fn line(source: &Source, number: usize, around: usize) -> Line {
+    let whole = source.line_span(number);
+    let bytes = source.text();
+    let span = Span::new(
+        bytes.floor_char_boundary(around.saturating_sub(WINDOW)).max(whole.start),
+        bytes.ceil_char_boundary(around + WINDOW).min(whole.end),
+    );
+    let text = bytes.get(span.start..span.end).unwrap_or_default();
+    let mut hidden = hidden(source, number, (span, text));
+    if span.start > whole.start {
+        // What is cut may be the rest of a credential.
+        let end = text.find([' ', '"', '\'', ',']).unwrap_or(text.len());
+        hidden.push(Span::new(span.start, span.start + end));
+    }
     let mut cells: Vec<Cell> = Vec::new();
     let mut is_hiding = false;
     for (offset, character) in text.char_indices() {
@@ -107,6 +120,9 @@ fn is_in_private_key(source: &Source, number: usize) -> bool {
     };
     for number in (number.saturating_sub(LONGEST).max(1)..=number).rev() {
         let line = text(number);
+        if line.len() > WINDOW {
+            return false;
+        }
         if line.contains("PRIVATE KEY-----") {
             return line.contains("BEGIN");
         }

@@ -118,6 +118,17 @@ fn no_form_repeats_a_secret() {
 }
 
 #[test]
+fn long_lines_are_shown_in_part() {
+    let object = r#"{"apiVersion": "doorward.dev/v1alpha1", "kind": "ApiRoute", "metadata": {"name": "a"}, "spec": {"txt": 1}}"#;
+    let text = format!("{{\"kind\": \"List\", \"items\": [{}]}}", [object; 2000].join(", "));
+    let report = report(&text);
+    assert_eq!(report.findings().len(), 2000);
+    let text = report.to_text(Colour::Never);
+    assert_eq!(text.matches("^^^^^ did you mean `text`?").count(), 2000);
+    assert!(text.lines().all(|line| line.width() <= 100));
+}
+
+#[test]
 fn scripts_get_objects() {
     let findings = Report::new(
         &[

@@ -66,12 +66,12 @@ fn snippet(finding: &Finding, place: Place, colour: Colour) -> Vec<String> {
     let mut lines = location(finding, place, (margin, colour));
     lines.push(bar(""));
     let room = WIDTH - margin - 3;
-    let line = shown::line(source, place.line);
+    let line = shown::line(source, place.line, place.span.start);
     let end = place.span.end.clamp(place.span.start, source.line_span(place.line).end.max(place.span.start));
     let (start, width) = line.columns(Span::new(place.span.start, end));
     let (text, cut) = line.fit(room, start);
     if let Some(before) = context(source, place.line) {
-        let (text, _) = shown::line(source, before).fit(room, 0);
+        let (text, _) = shown::line(source, before, source.line_span(before).start).fit(room, 0);
         lines.push(format!("{} {text}", bar(&before.to_string())));
     }
     lines.push(format!("{} {text}", bar(&place.line.to_string())));

@@ -57,6 +57,8 @@ pub(crate) enum Step<'p> {
     Index(usize),
 }
 
+/// The most findings about one object; who has mended so many will see the others.
+const MAX_FINDINGS: usize = 1000;
 /// More levels than a tree and the references of a sound schema have together.
 const MAX_DEPTH: usize = 256;
 
@@ -96,6 +98,9 @@ impl Run<'_> {
     }
 
     pub(crate) fn find_at(&mut self, at: &At<'_>, span: Span, cause: FaultCause) {
+        if self.findings.len() >= MAX_FINDINGS {
+            return;
+        }
         self.findings.push(Finding { path: at.path(), span, cause });
     }
 
@@ -229,20 +234,24 @@ fn nouns(types: &[Type]) -> String {
 
 fn check_allowed(run: &mut Run<'_>, rule: &Rule, node: &Node, at: &At<'_>) {
     let Some(allowed) = &rule.allowed else { return };
+    // Whether nothing is allowed is a matter of the type.
+    if matches!(node.value, Value::Null) {
+        return;
+    }
     let value = node.to_json();
     if allowed.contains(&value) {
         return;
     }
-    let texts: Vec<Arc<str>> =
-        allowed.iter().map(|value| value.as_str().map_or_else(|| value.to_string().into(), Arc::from)).collect();
+    let texts: Vec<Arc<str>> = allowed
+        .iter()
+        .filter(|value| !value.is_null())
+        .map(|value| value.as_str().map_or_else(|| value.to_string().into(), Arc::from))
+        .collect();
     let nearest = value.as_str().and_then(|text| nearest(text, texts.iter().map(|text| &**text)));
     run.find(at, FaultCause::ValueUnknown { allowed: texts, nearest });
 }
 
 fn check_text(run: &mut Run<'_>, rule: &Rule, text: &str, at: &At<'_>) {
-    if let Some(bound) = rule.bounds.text(text) {
-        return run.find(at, FaultCause::OutOfBounds { bound: bound.into() });
-    }
     let fails_pattern = rule.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text));
     let fails_format = rule.syntax.is_some_and(|format| !format.admits(text));
     match (rule.syntax.map(|format| (format, format.syntax())), &rule.pattern) {
@@ -262,7 +271,11 @@ fn check_text(run: &mut Run<'_>, rule: &Rule, text: &str, at: &At<'_>) {
         (_, Some(pattern)) if fails_pattern => {
             run.find(at, FaultCause::RuleViolated { message: format!("must match the pattern `{pattern}`").into() });
         }
-        (Some(_) | None, Some(_) | None) => {}
+        (Some(_) | None, Some(_) | None) => {
+            if let Some(bound) = rule.bounds.text(text) {
+                run.find(at, FaultCause::OutOfBounds { bound: bound.into() });
+            }
+        }
     }
 }
 
@@ -303,9 +316,16 @@ fn check_map(run: &mut Run<'_>, rule: &Rule, entries: &[Entry], at: &At<'_>) {
     }
     let is_root = matches!(at.step, Step::Root);
     let is_held = |name: &str| is_root && matches!(name, "apiVersion" | "kind" | "metadata" | "status");
+    let given: BTreeSet<&str> = entries.iter().map(|entry| &*entry.key).collect();
+    let unused = || rule.properties.keys().map(|name| &**name).filter(|name| !given.contains(name));
+    let is_meant = |name: &str| {
+        let unknown = given.iter().filter(|key| !rule.properties.contains_key(**key)).take(MAX_FINDINGS);
+        rule.others == Others::Unknown && unknown.into_iter().any(|key| nearest(key, unused()).as_deref() == Some(name))
+    };
     for name in &rule.required {
         let is_defaulted = rule.properties.get(name).and_then(|id| run.schema.rule(*id)).is_some_and(|rule| rule.is_defaulted);
-        if !is_defaulted && !is_held(name) && !entries.iter().any(|entry| entry.key == *name) {
+        // The mistyped one is told once, where it stands.
+        if !is_defaulted && !is_held(name) && !given.contains(&**name) && !is_meant(name) {
             run.find(at, FaultCause::FieldMissing { field: Arc::clone(name) });
         }
     }
@@ -319,13 +339,12 @@ fn check_map(run: &mut Run<'_>, rule: &Rule, entries: &[Entry], at: &At<'_>) {
             (None, Others::Follow(others)) => check(run, *others, &entry.value, &below),
             (None, Others::Free) => check_free(run, &entry.value, &below),
             (None, Others::Unspoken) => {}
+            (None, Others::Unknown) if run.findings.len() >= MAX_FINDINGS => {}
             (None, Others::Unknown) => {
-                let known = rule.properties.keys().map(|name| &**name);
-                let known = known.filter(|name| !entries.iter().any(|entry| &*entry.key == *name));
                 let cause = FaultCause::FieldUnknown {
                     field: Arc::clone(&entry.key),
                     parent: words::parent(at, run.kind).into(),
-                    nearest: nearest(&entry.key, known),
+                    nearest: nearest(&entry.key, unused()),
                 };
                 run.find_at(at, entry.key_span, cause);
             }

@@ -98,6 +98,10 @@ fn fields_are_known_and_present() {
     );
     check("  zzz: 1\n", &["6:3 spec: `zzz` is not a field of `spec` | Remove `zzz`, or move it to where it belongs."]);
     check("  limits:\n  - requests: 5\n", &["7:5 spec.limits[0]: `name` is required | Add `name`."]);
+    check(
+        "  limits:\n  - nme: a\n    requests: 5\n",
+        &["7:5 spec.limits[0]: `nme` is not a field of a limit | did you mean `name`?"],
+    );
     check("  backend: {}\n", &["6:3 spec.backend: one of `url`, `models` is required | "]);
     check("  backend:\n    url: x\n    models: {}\n", &["6:3 spec.backend: only one of `url`, `models` may be set | "]);
     check("extra: 1\n", &["6:1 : `extra` is not a field of a Route | Remove `extra`, or move it to where it belongs."]);
