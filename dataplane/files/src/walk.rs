@@ -1,0 +1,108 @@
+//! What lies in a folder: manifests by their extension, subfolders, nothing hidden.
+//!
+//! Symbolic links are followed, to files and to folders, because a mounted ConfigMap is made of
+//! them: its names point into `..data`, which points to the folder of the day. Both of those are
+//! hidden, so that each manifest is found once.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Most files below one folder.
+const FILES: usize = 10_000;
+/// Most folders within folders.
+const DEPTH: usize = 32;
+
+/// What was found below a folder.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Manifests, sorted.
+    pub(crate) files: Vec<PathBuf>,
+    /// The folder itself and those below it, in the order in which they were opened.
+    pub(crate) folders: Vec<PathBuf>,
+    /// What could not be read, and why.
+    pub(crate) failures: Vec<(PathBuf, String)>,
+}
+
+/// Everything below a folder.
+pub(crate) fn walk(root: &Path) -> Found {
+    let mut walking = Walking { found: Found::default(), opened: BTreeSet::new() };
+    walking.folder(root, 0);
+    let mut found = walking.found;
+    if found.files.len() > FILES {
+        found.files.clear();
+        found.failures = vec![(root.to_owned(), format!("holds more than {FILES} manifests"))];
+    }
+    found.files.sort();
+    found
+}
+
+struct Walking {
+    found: Found,
+    /// Real places of the folders: links may lead in circles.
+    opened: BTreeSet<PathBuf>,
+}
+
+impl Walking {
+    fn folder(&mut self, folder: &Path, depth: usize) {
+        if self.found.files.len() > FILES {
+            return;
+        }
+        if let Err(reason) = self.entries(folder, depth) {
+            self.found.failures.push((folder.to_owned(), reason));
+        }
+    }
+
+    fn entries(&mut self, folder: &Path, depth: usize) -> Result<(), String> {
+        if depth > DEPTH {
+            return Err(format!("lies more than {DEPTH} folders deep"));
+        }
+        let real = folder.canonicalize().map_err(|error| why(&error))?;
+        if !self.opened.insert(real) {
+            return Ok(());
+        }
+        self.found.folders.push(folder.to_owned());
+        let mut paths = Vec::new();
+        for entry in folder.read_dir().map_err(|error| why(&error))? {
+            let entry = entry.map_err(|error| why(&error))?;
+            if !is_hidden(&entry.file_name()) {
+                paths.push(entry.path());
+            }
+        }
+        paths.sort();
+        for path in paths {
+            match path.metadata() {
+                Ok(metadata) if metadata.is_dir() => self.folder(&path, depth + 1),
+                Ok(metadata) if metadata.is_file() && is_manifest(&path) => self.found.files.push(path),
+                Ok(_) => {}
+                // A link to nothing; a file that is gone by now was never there.
+                Err(error) if is_manifest(&path) && path.is_symlink() => self.found.failures.push((path, why(&error))),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name is one that folders are not read for.
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether a file of a folder is a manifest, by its extension.
+pub(crate) fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// An error as a reason, without the operating system's number.
+pub(crate) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split_once(" (os error").map_or(text.as_str(), |(reason, _)| reason).to_lowercase()
+        }
+    }
+}
