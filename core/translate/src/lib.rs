@@ -1,1 +1,39 @@
-//! placeholder
+//! From what users write to what a gateway serves: [`translate`].
+//!
+//! Translation is total: it never fails, never panics and drops nothing. What cannot be resolved
+//! becomes a closed part of the snapshot (its requests are refused with a `config.*` cause) and a
+//! fault of the object that said so. All faults of all objects come in one run, in one order:
+//! the same manifests give the same translation.
+//!
+//! The modules follow the kinds: [`routes`] (with [`versions`], [`authorization`], [`backends`],
+//! [`traffic`], [`attach`], [`conflicts`]), [`keys`], [`providers`], [`models`], [`gateways`] (with
+//! [`certificates`]), [`services`] and [`settings`]. They share [`world`] (looking up references),
+//! [`grants`], [`secrets`], [`checks`] and [`report`]. [`parse`] knows the syntaxes of text fields.
+
+mod attach;
+mod authorization;
+mod backends;
+mod certificates;
+mod checks;
+mod conflicts;
+mod gateways;
+mod grants;
+mod keys;
+mod manifests;
+mod models;
+mod nearest;
+pub mod parse;
+mod providers;
+mod report;
+mod routes;
+mod rules;
+mod secrets;
+mod services;
+mod settings;
+mod traffic;
+mod translation;
+mod versions;
+mod world;
+
+pub use manifests::{Assumption, Context, Manifests, Objects, Written};
+pub use translation::{Translation, translate};

@@ -10,6 +10,7 @@ use super::{BackendTls, SecretKeyRef};
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "AiModel", namespaced, category = "doorward")]
 #[kube(doc = "One model at one provider.")]
+#[kube(derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
     "self.provider != 'Custom' || (has(self.endpoint) && has(self.endpoint.url))",

@@ -10,6 +10,7 @@ use super::{Addresses, Limit, NameRef};
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "ApiKey", namespaced, category = "doorward")]
 #[kube(doc = "One credential of one consumer; the namespace is the team.")]
+#[kube(derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKeySpec {
     /// The application that holds the key; omitted is the object's name.

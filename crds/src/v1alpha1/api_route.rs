@@ -10,6 +10,7 @@ use super::{Addresses, Authentication, Authorization, Consumers, Limit, ParentRe
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "ApiRoute", namespaced, category = "doorward")]
 #[kube(doc = "One API as a product: its versions, who may call, what is checked and where calls go.")]
+#[kube(derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 pub struct ApiRouteSpec {
     /// Gateways that should take the route; omitted is the default Gateway.

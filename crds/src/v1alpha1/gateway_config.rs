@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "GatewayConfig", namespaced, category = "doorward")]
 #[kube(doc = "How data planes behave; everything has a safe default.")]
+#[kube(derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConfigSpec {
     /// Whose address counts as the client's.

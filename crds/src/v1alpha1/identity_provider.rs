@@ -10,6 +10,7 @@ use super::SecretKeyRef;
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "IdentityProvider", namespaced, category = "doorward")]
 #[kube(doc = "Who vouches for tokens.")]
+#[kube(derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityProviderSpec {
     /// `iss` of its tokens; keys are found below it by OIDC discovery unless `jwks` is given.

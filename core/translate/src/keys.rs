@@ -1,0 +1,152 @@
+//! ApiKeys: from a Secret to a hash.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
+use crds::standard::Secret;
+use crds::v1alpha1::ApiKeySpec;
+use ir::{Key, KeyId, RouteId};
+use jiff::Timestamp;
+use policy::key_text::{self, KeyForm};
+
+use crate::checks;
+use crate::parse;
+use crate::report::Report;
+use crate::secrets::{required_text, secret, value};
+use crate::world::{Found, Missing, World, target};
+
+const KIND: &str = "ApiKey";
+
+/// Every ApiKey that can be read. One with a fault holds no hash, so that no text is its.
+pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<KeyId, Arc<Key>> {
+    let mut keys = BTreeMap::new();
+    let mut holders: BTreeSet<[u8; 32]> = BTreeSet::new();
+    for (name, written) in &world.manifests.api_keys {
+        let Some(object) = written.value() else { continue };
+        let mut report = Report::new(KIND, name);
+        let mut key = key(world, name, &object.spec, &mut report);
+        if let Some(hash) = key.hash
+            && !holders.insert(hash)
+        {
+            report.close(&FieldPath::of("spec.secretRef"), FaultCause::KeyDuplicate);
+        }
+        if report.closing().is_some() {
+            key.hash = None;
+            key.public_id = None;
+        }
+        report.finish(faults);
+        keys.insert(KeyId(name.clone()), Arc::new(key));
+    }
+    keys
+}
+
+fn key(world: &World<'_>, name: &ObjectName, spec: &ApiKeySpec, report: &mut Report) -> Key {
+    let at = FieldPath::of("spec");
+    let held = held(world, name, &spec.secret_ref.name, report);
+    let mut time =
+        |text: Option<&String>, field: &str| text.and_then(|text| report.need(&at.field(field), parse::timestamp(text)));
+    let not_before = time(spec.not_before.as_ref(), "notBefore");
+    let expires_at = time(spec.expires_at.as_ref(), "expiresAt");
+    lifetime(not_before, expires_at, world.context.now, report);
+    Key {
+        id: KeyId(name.clone()),
+        consumer: spec.consumer.as_deref().unwrap_or(&name.name).into(),
+        roles: checks::shared(spec.roles.as_ref()).into(),
+        routes: routes(world, name, spec, report),
+        hash: held.as_ref().map(|held| held.hash),
+        public_id: held.and_then(|held| held.public_id),
+        not_before,
+        expires_at,
+        suspended: spec.suspended.unwrap_or(false),
+        addresses: checks::addresses(spec.addresses.as_ref(), &at.field("addresses"), report),
+        limits: checks::limits(spec.limits.as_ref(), &at.field("limits"), report),
+    }
+}
+
+/// A key without any time in which it is good is a mistake; one whose time is over is as it was
+/// asked to be, and worth a notice.
+fn lifetime(not_before: Option<Timestamp>, expires_at: Option<Timestamp>, now: Timestamp, report: &mut Report) {
+    let Some(expires_at) = expires_at else { return };
+    let at = FieldPath::of("spec.expiresAt");
+    if not_before.is_some_and(|not_before| not_before >= expires_at) {
+        report.close(&at, FaultCause::RuleViolated { message: "`expiresAt` must be later than `notBefore`".into() });
+    } else if expires_at <= now {
+        report.note(&at, FaultCause::NoEffect { reason: format!("the key expired at {expires_at}").into() });
+    }
+}
+
+/// The routes that the key is for. A missing one stays named: naming none would mean all.
+fn routes(world: &World<'_>, own: &ObjectName, spec: &ApiKeySpec, report: &mut Report) -> Option<BTreeSet<RouteId>> {
+    let references = spec.routes.as_ref()?;
+    let mut routes = BTreeSet::new();
+    for (index, reference) in references.iter().enumerate() {
+        let name = target(&reference.name, reference.namespace.as_ref(), own);
+        match world.find(&world.manifests.api_routes, "ApiRoute", &name) {
+            // A broken route says so itself; the key is not at fault.
+            Ok(_) | Err(Missing::Broken) => {}
+            Err(missing @ Missing::Absent(_)) => {
+                let cause = missing.into_cause(ObjectRef::new("ApiRoute", name.clone()));
+                report.error(&FieldPath::of("spec.routes").index(index), cause);
+            }
+        }
+        routes.insert(RouteId(name));
+    }
+    Some(routes)
+}
+
+/// What a Secret says of a key.
+struct Held {
+    hash: [u8; 32],
+    public_id: Option<Arc<str>>,
+}
+
+fn held(world: &World<'_>, own: &ObjectName, name: &str, report: &mut Report) -> Option<Held> {
+    let at = FieldPath::of("spec.secretRef.name");
+    let name = target(name, None, own);
+    match secret(world, &name) {
+        Ok(Found::Here(secret)) => report.need(&at, read(secret, &name)),
+        Ok(Found::Assumed) => None,
+        Err(cause) => report.need(&at, Err(cause)),
+    }
+}
+
+/// The key's text or its hash; where both stand, they must belong together.
+fn read(secret: &Secret, name: &ObjectName) -> Result<Held, FaultCause> {
+    let invalid =
+        |reason: &str| FaultCause::SecretInvalid { target: ObjectRef::new("Secret", name.clone()), reason: reason.into() };
+    let hash = match value(secret, "sha256") {
+        Some(bytes) => Some(hexadecimal(bytes.trim_ascii()).ok_or_else(|| invalid("`sha256` is not 64 hexadecimal digits"))?),
+        None => None,
+    };
+    if let (Some(hash), None) = (hash, value(secret, "key")) {
+        return Ok(Held { hash, public_id: None });
+    }
+    let text = required_text(secret, name, "key")?;
+    let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
+    let public_id = match key_text::classify(text) {
+        KeyForm::Ours { public_id } => Some(public_id.into()),
+        KeyForm::Foreign => None,
+        KeyForm::Mistyped => {
+            return Err(invalid("`key` begins as a key of Doorward and its checksum does not fit; it was changed or cut"));
+        }
+        KeyForm::Malformed => {
+            return Err(invalid("`key` is not 16 to 512 printable ASCII characters without blanks at its ends"));
+        }
+    };
+    let digest = key_text::digest(text);
+    if hash.is_some_and(|hash| hash != digest) {
+        return Err(invalid("`key` and `sha256` do not belong together"));
+    }
+    Ok(Held { hash: digest, public_id })
+}
+
+fn hexadecimal(text: &[u8]) -> Option<[u8; 32]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    bytes?.try_into().ok()
+}

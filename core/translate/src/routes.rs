@@ -1,0 +1,217 @@
+//! ApiRoutes: which requests they take and what they serve.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cause::{Fault, FaultCause, FieldPath, ObjectName};
+use crds::v1alpha1::{ApiRouteSpec, ParentRef, RouteMatch, ValueMatch, ValueMatchType};
+use ir::{HostPattern, Match, Part, PathMatch, Provider, ProviderId, Route, RouteId, Serve, Settings, ValuePattern};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::attach::{attach, common};
+use crate::authorization;
+use crate::backends::Gathered;
+use crate::conflicts;
+use crate::gateways::Listeners;
+use crate::manifests::Written;
+use crate::parse;
+use crate::report::{Report, closing_fault};
+use crate::traffic;
+use crate::versions;
+use crate::world::World;
+
+const KIND: &str = "ApiRoute";
+
+/// What routes refer to.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) world: &'a World<'a>,
+    pub(crate) listeners: &'a Listeners,
+    pub(crate) providers: &'a BTreeMap<ProviderId, Arc<Provider>>,
+    pub(crate) settings: &'a Settings,
+}
+
+/// Every ApiRoute whose place can be told; what is wrong with one closes it.
+pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> BTreeMap<RouteId, Arc<Route>> {
+    let mut routes = BTreeMap::new();
+    for (name, written) in &around.world.manifests.api_routes {
+        let mut report = Report::new(KIND, name);
+        let route = match written {
+            Written::Good(object) | Written::LastGood(object, _) => {
+                let place = locate(around, name, Place::of(&object.spec), &mut report);
+                let serve = serve(around, name, &object.spec, &mut report, gathered);
+                place.map(|place| place.with(name, serve))
+            }
+            Written::Broken(faults, tree) => {
+                let fault = closing_fault(KIND, name, faults);
+                let place = Place::read(tree).and_then(|place| locate(around, name, place, &mut report));
+                place.map(|place| place.with(name, Part::Broken(fault)))
+            }
+        };
+        report.finish(&mut gathered.faults);
+        routes.extend(route.map(|route| (route.id.clone(), route)));
+    }
+    conflicts::close(&mut routes, around.listeners, &mut gathered.faults);
+    routes.into_iter().map(|(id, route)| (id, Arc::new(route))).collect()
+}
+
+/// The fields that say which requests a route takes. They are read apart from the others, so that
+/// a route that is broken elsewhere still claims its requests instead of leaving them to another.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Place {
+    #[serde(default)]
+    parent_refs: Option<Vec<ParentRef>>,
+    #[serde(default)]
+    hostnames: Option<Vec<String>>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    matches: Option<Vec<RouteMatch>>,
+}
+
+impl Place {
+    fn of(spec: &ApiRouteSpec) -> Self {
+        Self {
+            parent_refs: spec.parent_refs.clone(),
+            hostnames: spec.hostnames.clone(),
+            path: spec.path.clone(),
+            matches: spec.matches.clone(),
+        }
+    }
+
+    fn read(tree: &Value) -> Option<Self> {
+        Self::deserialize(tree.get("spec")?).ok()
+    }
+}
+
+/// Where a route is.
+struct Located {
+    listeners: std::collections::BTreeSet<ir::ListenerId>,
+    hostnames: Vec<HostPattern>,
+    matches: Vec<Match>,
+}
+
+impl Located {
+    fn with(self, name: &ObjectName, serve: Part<Arc<Serve>>) -> Route {
+        let Self { listeners, hostnames, matches } = self;
+        Route { id: RouteId(name.clone()), listeners, hostnames, matches, serve }
+    }
+}
+
+/// Where a route is, or `None` where its host, path or matches cannot be told at all.
+fn locate(around: &Surroundings<'_>, name: &ObjectName, place: Place, report: &mut Report) -> Option<Located> {
+    let at = FieldPath::of("spec");
+    let hostnames = hostnames(place.hostnames.as_deref(), &at.field("hostnames"), report);
+    let path = place.path.as_deref().map_or_else(|| Some("/".into()), |text| report.need(&at.field("path"), parse::path(text)));
+    let alternatives = alternatives(place.matches.as_deref(), &at.field("matches"), report);
+    let (hostnames, path, alternatives) = (hostnames?, path?, alternatives?);
+    let mut matches: Vec<Match> =
+        alternatives.into_iter().map(|conditions| Match { path: PathMatch::Prefix(Arc::clone(&path)), ..conditions }).collect();
+    matches.sort_unstable();
+    matches.dedup();
+    let listeners = attach(around.world, around.listeners, name, (place.parent_refs.as_deref(), &hostnames), report);
+    let served = |host: &HostPattern| {
+        listeners
+            .iter()
+            .filter_map(|id| around.listeners.served.get(id))
+            .any(|listener| common(host, listener.hostname.as_ref()).is_some())
+    };
+    for host in hostnames.iter().filter(|host| !listeners.is_empty() && !served(host)) {
+        let reason = format!("no listener of the route takes {host}").into();
+        let place = place.hostnames.iter().flatten().position(|text| parse::host(text).is_ok_and(|parsed| parsed == *host));
+        report.warn(&at.field("hostnames").index(place.unwrap_or_default()), FaultCause::NoEffect { reason });
+    }
+    Some(Located { listeners, hostnames, matches })
+}
+
+/// The hosts; `None` where some are given and none is good, because none would mean all.
+fn hostnames(texts: Option<&[String]>, at: &FieldPath, report: &mut Report) -> Option<Vec<HostPattern>> {
+    let Some(texts) = texts.filter(|texts| !texts.is_empty()) else { return Some(Vec::new()) };
+    let mut hosts = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        hosts.extend(report.need(&at.index(index), parse::host(text)));
+    }
+    hosts.sort_unstable();
+    hosts.dedup();
+    (!hosts.is_empty()).then_some(hosts)
+}
+
+/// The alternatives without their path; `None` where some are given and none is good.
+fn alternatives(written: Option<&[RouteMatch]>, at: &FieldPath, report: &mut Report) -> Option<Vec<Match>> {
+    let path = PathMatch::Prefix("/".into());
+    let Some(written) = written.filter(|written| !written.is_empty()) else {
+        return Some(vec![Match { path, methods: Vec::new(), headers: Vec::new(), query: Vec::new() }]);
+    };
+    let mut matches = Vec::new();
+    for (index, alternative) in written.iter().enumerate() {
+        let at = at.index(index);
+        let header = |text: &str| parse::header_name(text);
+        let headers = values(alternative.headers.as_deref(), header, &at.field("headers"), report);
+        let parameter = |text: &str| Ok(Arc::from(text));
+        let query = values(alternative.query_params.as_deref(), parameter, &at.field("queryParams"), report);
+        let mut methods: Vec<Arc<str>> = crate::checks::shared(alternative.methods.as_ref());
+        methods.sort_unstable();
+        methods.dedup();
+        if let (Some(headers), Some(query)) = (headers, query) {
+            matches.push(Match { path: path.clone(), methods, headers, query });
+        }
+    }
+    (!matches.is_empty()).then_some(matches)
+}
+
+/// Named values, sorted: their order has no meaning.
+fn values(
+    written: Option<&[ValueMatch]>,
+    name: impl Fn(&str) -> Result<Arc<str>, FaultCause>,
+    at: &FieldPath,
+    report: &mut Report,
+) -> Option<Vec<ir::ValueMatch>> {
+    let mut values = Vec::new();
+    let mut good = true;
+    for (index, value) in written.into_iter().flatten().enumerate() {
+        let at = at.index(index);
+        let name = report.need(&at.field("name"), name(&value.name));
+        let pattern = match value.kind {
+            None | Some(ValueMatchType::Exact) => Some(ValuePattern::Exact(value.value.as_str().into())),
+            Some(ValueMatchType::RegularExpression) => {
+                report.need(&at.field("value"), parse::pattern(&value.value)).map(ValuePattern::Regex)
+            }
+        };
+        match (name, pattern) {
+            (Some(name), Some(value)) => values.push(ir::ValueMatch { name, value }),
+            (None, _) | (_, None) => good = false,
+        }
+    }
+    values.sort_unstable();
+    good.then_some(values)
+}
+
+/// What a route serves, or the first fault that closes it.
+fn serve(
+    around: &Surroundings<'_>,
+    name: &ObjectName,
+    spec: &ApiRouteSpec,
+    report: &mut Report,
+    gathered: &mut Gathered,
+) -> Part<Arc<Serve>> {
+    let at = FieldPath::of("spec");
+    let versions = versions::translate(around.world, name, spec, report, gathered);
+    let checks = authorization::checks(around, name, spec, report);
+    let traffic = traffic::translate(spec.traffic.as_ref(), &at.field("traffic"), report);
+    if let Some(fault) = report.closing() {
+        return Part::Broken(Arc::clone(fault));
+    }
+    match (versions, checks, traffic) {
+        (Some((versioning, versions)), Some(checks), Some(traffic)) => {
+            Part::Ready(Arc::new(Serve { versioning, versions, checks, traffic }))
+        }
+        (_, _, _) => Part::Broken(broken(report)),
+    }
+}
+
+/// A part is missing although nothing was reported to close the route: closed all the same.
+fn broken(report: &mut Report) -> Arc<Fault> {
+    report.close(&FieldPath::of("spec"), FaultCause::RouteBroken)
+}

@@ -1,0 +1,193 @@
+//! Services: from a name and a port to addresses.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Syntax};
+use crds::standard::{EndpointSlice, Service};
+use ir::{Endpoint, ServiceId};
+use k8s_openapi::api::core::v1::ServicePort;
+use k8s_openapi::api::discovery::v1::EndpointPort;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::parse;
+use crate::report::Report;
+use crate::world::{Found, World};
+
+/// The label of an EndpointSlice that names its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const H2C: &str = "kubernetes.io/h2c";
+
+/// The Services that something refers to, each resolved once.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    resolved: BTreeMap<ServiceId, Result<Arc<ir::Service>, FaultCause>>,
+}
+
+impl Services {
+    /// Resolves a port of a Service. Faults of the Service itself go to `faults`; the error is
+    /// what is wrong with the reference.
+    pub(crate) fn resolve(&mut self, world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result<(), FaultCause> {
+        if !self.resolved.contains_key(id) {
+            let service = resolve(world, id, faults).map(Arc::new);
+            self.resolved.insert(id.clone(), service);
+        }
+        match self.resolved.get(id) {
+            Some(Err(cause)) => Err(cause.clone()),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    /// Those that could be resolved.
+    pub(crate) fn finish(self) -> BTreeMap<ServiceId, Arc<ir::Service>> {
+        self.resolved.into_iter().filter_map(|(id, service)| Some((id, service.ok()?))).collect()
+    }
+}
+
+fn resolve(world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result<ir::Service, FaultCause> {
+    let target = || ObjectRef::new("Service", id.name.clone());
+    let found = world
+        .find(&world.manifests.services, "Service", &id.name)
+        .map_err(|missing| missing.into_cause_as(target(), FaultCause::BackendNotFound))?;
+    let service = match found {
+        Found::Here(service) => service,
+        Found::Assumed => return Ok(ir::Service { id: id.clone(), endpoints: Vec::new(), http2: false }),
+    };
+    let mut report = Report::new("Service", &id.name);
+    let resolved = match external_name(service) {
+        Some(name) => external(id, name, service, &mut report),
+        None => match port_of(service, id.port) {
+            Some(port) => Ok(from_slices(world, id, port, &mut report, faults)),
+            None => Err(FaultCause::PortNotFound { service: target(), port: id.port, known: known_ports(service) }),
+        },
+    };
+    report.finish(faults);
+    resolved
+}
+
+fn external_name(service: &Service) -> Option<&str> {
+    service.spec.as_ref()?.external_name.as_deref().filter(|name| !name.is_empty())
+}
+
+/// A Service that is a name somewhere else; the port that the backend names is used as it is.
+fn external(id: &ServiceId, name: &str, service: &Service, report: &mut Report) -> Result<ir::Service, FaultCause> {
+    let endpoint = match name.parse::<IpAddr>() {
+        Ok(address) => Endpoint::Address(SocketAddr::new(address, id.port)),
+        Err(_) => match parse::exact_host(name.trim_end_matches('.')) {
+            Ok(host) => Endpoint::Name(host, id.port),
+            Err(cause) => {
+                report.error(&FieldPath::of("spec.externalName"), cause);
+                return Err(FaultCause::ReferenceBroken { target: ObjectRef::new("Service", id.name.clone()) });
+            }
+        },
+    };
+    let protocol = port_of(service, id.port).and_then(|port| port.app_protocol.as_deref());
+    Ok(ir::Service { id: id.clone(), endpoints: vec![endpoint], http2: protocol == Some(H2C) })
+}
+
+fn ports(service: &Service) -> impl Iterator<Item = &ServicePort> {
+    service
+        .spec
+        .iter()
+        .flat_map(|spec| spec.ports.iter().flatten())
+        .filter(|port| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"))
+}
+
+fn port_of(service: &Service, number: u16) -> Option<&ServicePort> {
+    ports(service).find(|port| port.port == i32::from(number))
+}
+
+fn known_ports(service: &Service) -> Vec<u16> {
+    ports(service).filter_map(|port| u16::try_from(port.port).ok()).collect()
+}
+
+fn from_slices(
+    world: &World<'_>,
+    id: &ServiceId,
+    port: &ServicePort,
+    report: &mut Report,
+    faults: &mut Vec<Fault>,
+) -> ir::Service {
+    let mut service = ir::Service { id: id.clone(), endpoints: Vec::new(), http2: port.app_protocol.as_deref() == Some(H2C) };
+    let mut named = false;
+    for (name, slice) in slices_of(world, &id.name) {
+        named = true;
+        let Some((number, protocol)) = slice_port(slice, port) else { continue };
+        service.http2 |= protocol == Some(H2C);
+        let mut slice_report = Report::new("EndpointSlice", name);
+        endpoints(slice, number, &mut service.endpoints, &mut slice_report);
+        slice_report.finish(faults);
+    }
+    service.endpoints.sort_unstable();
+    service.endpoints.dedup();
+    if service.endpoints.is_empty() && world.context.standalone {
+        let reason = if named {
+            format!("no EndpointSlice of this Service names a ready address for port {}", id.port)
+        } else {
+            format!("no EndpointSlice has label `{SERVICE_NAME}: {}`, so that port {} has no address", id.name.name, id.port)
+        };
+        report.warn(&FieldPath::of("spec"), FaultCause::NoEffect { reason: reason.into() });
+    }
+    service
+}
+
+fn slices_of<'a>(world: &World<'a>, service: &ObjectName) -> impl Iterator<Item = (&'a ObjectName, &'a EndpointSlice)> {
+    let service = service.clone();
+    world.manifests.endpoint_slices.iter().filter_map(move |(name, written)| {
+        let slice = written.value()?;
+        let label = slice.metadata.labels.as_ref()?.get(SERVICE_NAME)?;
+        (name.namespace == service.namespace && **label == *service.name).then_some((name, &**slice))
+    })
+}
+
+/// The port of a slice that a Service's port means: by the Service port's name, as Kubernetes
+/// does, or else by its target.
+fn slice_port<'a>(slice: &'a EndpointSlice, port: &ServicePort) -> Option<(u16, Option<&'a str>)> {
+    let mine = |candidate: &&EndpointPort| candidate.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
+    let candidates = || slice.ports.iter().flatten().filter(mine);
+    let wanted = port.name.as_deref().unwrap_or_default();
+    let target = match &port.target_port {
+        None => Some(port.port),
+        Some(IntOrString::Int(number)) => Some(*number),
+        Some(IntOrString::String(_)) => None,
+    };
+    let target_name = match &port.target_port {
+        Some(IntOrString::String(name)) => Some(name.as_str()),
+        Some(IntOrString::Int(_)) | None => None,
+    };
+    let found = candidates().find(|candidate| candidate.name.as_deref().unwrap_or_default() == wanted).or_else(|| {
+        candidates().find(|candidate| {
+            (target.is_some() && candidate.port == target) || (target_name.is_some() && candidate.name.as_deref() == target_name)
+        })
+    })?;
+    // A slice's port without a number leaves it to the Service.
+    let number = found.port.or(target)?;
+    Some((u16::try_from(number).ok().filter(|&number| number > 0)?, found.app_protocol.as_deref()))
+}
+
+/// The addresses of ready endpoints; readiness that is not told counts as ready.
+fn endpoints(slice: &EndpointSlice, port: u16, found: &mut Vec<Endpoint>, report: &mut Report) {
+    for (index, endpoint) in slice.endpoints.iter().flatten().enumerate() {
+        if endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(false) {
+            continue;
+        }
+        for (place, address) in endpoint.addresses.iter().enumerate() {
+            let named = slice.address_type == "FQDN";
+            let parsed = if named {
+                parse::exact_host(address.trim_end_matches('.')).map(|host| Endpoint::Name(host, port))
+            } else {
+                address
+                    .parse::<IpAddr>()
+                    .map(|address| Endpoint::Address(SocketAddr::new(address, port)))
+                    .map_err(|_| FaultCause::Malformed { syntax: Syntax::Network, suggestion: None })
+            };
+            match parsed {
+                Ok(endpoint) => found.push(endpoint),
+                Err(cause) => {
+                    report.error(&FieldPath::of("endpoints").index(index).field("addresses").index(place), cause);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Looking up what objects refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cause::{BrokenReference, FaultCause, ObjectName, ObjectRef};
+
+use crate::grants::Grants;
+use crate::manifests::{Context, Manifests, Objects};
+use crate::nearest::nearest;
+
+/// Everything that one object's translation may look at.
+#[derive(Debug)]
+pub(crate) struct World<'a> {
+    pub(crate) manifests: &'a Manifests,
+    pub(crate) context: &'a Context,
+    pub(crate) grants: Grants<'a>,
+    namespaces: BTreeMap<&'a str, Option<&'a BTreeMap<String, String>>>,
+}
+
+/// What a reference names.
+#[derive(Debug)]
+pub(crate) enum Found<'a, T> {
+    /// An object.
+    Here(&'a Arc<T>),
+    /// One that is said to exist elsewhere; its content is not known.
+    Assumed,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(manifests: &'a Manifests, context: &'a Context) -> Self {
+        let mut namespaces = BTreeMap::new();
+        for name in manifests.api_keys.keys().chain(manifests.api_routes.keys()) {
+            namespaces.insert(&*name.namespace, None);
+        }
+        for (name, written) in &manifests.namespaces {
+            namespaces.insert(&*name.name, written.value().and_then(|object| object.metadata.labels.as_ref()));
+        }
+        Self { manifests, context, grants: Grants::new(manifests), namespaces }
+    }
+
+    /// The object that a reference names.
+    pub(crate) fn find<T>(&self, objects: &'a Objects<T>, kind: &str, name: &ObjectName) -> Result<Found<'a, T>, Missing> {
+        match objects.get(name) {
+            Some(written) => written.value().map(Found::Here).ok_or(Missing::Broken),
+            None if self.context.assume.iter().any(|assumption| assumption.covers(kind, name)) => Ok(Found::Assumed),
+            None => Err(Missing::Absent(nearest_object(objects, name))),
+        }
+    }
+
+    /// The namespaces whose labels have all that are asked for.
+    pub(crate) fn namespaces_where(&self, matches: impl Fn(Labels<'_>) -> bool) -> BTreeSet<Arc<str>> {
+        self.namespaces
+            .iter()
+            .filter(|(name, labels)| matches(Labels { namespace: name, labels: **labels }))
+            .map(|(name, _)| Arc::from(*name))
+            .collect()
+    }
+}
+
+/// Why a reference names nothing that can be used.
+#[derive(Debug)]
+pub(crate) enum Missing {
+    /// The object is itself broken.
+    Broken,
+    /// There is no such object; perhaps this one was meant.
+    Absent(Option<Arc<str>>),
+}
+
+impl Missing {
+    /// As the fault of whoever refers.
+    pub(crate) fn into_cause(self, target: ObjectRef) -> FaultCause {
+        self.into_cause_as(target, FaultCause::ReferenceNotFound)
+    }
+
+    /// As [`Missing::into_cause`], where an absent object has a cause of its own.
+    pub(crate) fn into_cause_as(self, target: ObjectRef, absent: fn(BrokenReference) -> FaultCause) -> FaultCause {
+        match self {
+            Self::Broken => FaultCause::ReferenceBroken { target },
+            Self::Absent(nearest) => absent(BrokenReference { target, nearest }),
+        }
+    }
+}
+
+/// The nearest name in the same namespace, else the same name in another one.
+fn nearest_object<T>(objects: &Objects<T>, wanted: &ObjectName) -> Option<Arc<str>> {
+    let beside = objects.keys().filter(|name| name.namespace == wanted.namespace).map(|name| &*name.name);
+    nearest(&wanted.name, beside)
+        .or_else(|| objects.keys().find(|name| name.name == wanted.name).map(|name| name.to_string().into()))
+}
+
+/// The labels of a namespace, with the one that Kubernetes gives to each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels<'a> {
+    namespace: &'a str,
+    labels: Option<&'a BTreeMap<String, String>>,
+}
+
+impl<'a> Labels<'a> {
+    /// The value of a label.
+    pub(crate) fn get(&self, label: &str) -> Option<&'a str> {
+        if label == "kubernetes.io/metadata.name" {
+            return Some(self.namespace);
+        }
+        self.labels.and_then(|labels| labels.get(label)).map(String::as_str)
+    }
+
+    /// Whether all of these labels have these values.
+    pub(crate) fn have(&self, wanted: &BTreeMap<String, String>) -> bool {
+        wanted.iter().all(|(label, value)| self.get(label) == Some(value))
+    }
+}
+
+/// A reference's target: the namespace that it names, or the referring object's own.
+pub(crate) fn target(name: &str, namespace: Option<&String>, own: &ObjectName) -> ObjectName {
+    ObjectName {
+        namespace: namespace.map_or_else(|| Arc::clone(&own.namespace), |namespace| namespace.as_str().into()),
+        name: name.into(),
+    }
+}
