@@ -109,7 +109,7 @@ impl Drop for Stream {
 
 /// Runs what hyper spawns on this thread.
 #[derive(Clone, Copy)]
-struct Local;
+pub(crate) struct Local;
 
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, future: F) {

@@ -41,3 +41,6 @@ pub use send::Timeouts;
 pub use target::{Protocol, Target};
 pub use tls::TlsIdentity;
 pub use upstreams::Upstreams;
+
+#[cfg(test)]
+mod tests;

@@ -166,6 +166,11 @@ pub struct ClientBody {
 }
 
 impl ClientBody {
+    /// Holds it to at most `bytes`, or to a smaller limit that it has.
+    pub fn limit_to(&mut self, bytes: u64) {
+        self.limit = Some(self.limit.map_or(bytes, |limit| limit.min(bytes)));
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
         if let Some(failure) = self.upload.failure.get() {
             return Poll::Ready(Some(Err(failure)));
