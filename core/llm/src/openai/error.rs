@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 /// The longest `Retry-After` that OpenAI's clients wait for, in seconds; beyond it they retry at once.
-const LONGEST_WAIT: f64 = 60.0;
+const LONGEST_WAIT: f64 = 120.0;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -207,8 +207,8 @@ mod tests {
         check(&Denial::Payload(Payload::TooLarge { limit: 3 }), 413, ours("payload.too_large"), true);
         let limit = ["requests", "rate_limit_exceeded", "limit.requests"];
         check(&limited(5), 429, limit, false);
-        check(&limited(60), 429, limit, false);
-        check(&limited(61), 429, limit, true);
+        check(&limited(120), 429, limit, false);
+        check(&limited(121), 429, limit, true);
         check(
             &Denial::Upstream(Upstream::RateLimited { backend: gpt(), retry_after_seconds: None }),
             429,
