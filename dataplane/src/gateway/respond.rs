@@ -5,22 +5,24 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use cause::{Access, Audience, Check, Credential, CredentialReport, Denial, Limit, Token, Upstream, View};
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use upstream::ResponseBody;
 
-use crate::evidence::Evidence;
-use crate::runtime::{Runtime, Serve};
+use observe::evidence::Evidence;
+
+use super::{Rejection, Trail};
+use crate::runtime::{Challenge, Runtime, Serve};
 
 /// `Doorward-Decision`.
-pub const DECISION: HeaderName = HeaderName::from_static("doorward-decision");
+pub(super) const DECISION: HeaderName = HeaderName::from_static("doorward-decision");
 /// `Doorward-Code`.
-pub const CODE: HeaderName = HeaderName::from_static("doorward-code");
+pub(super) const CODE: HeaderName = HeaderName::from_static("doorward-code");
 
 /// The form in which a caller expects refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// RFC 9457.
     Problem,
     /// OpenAI's error object.
@@ -32,7 +34,7 @@ pub enum Dialect {
 impl Dialect {
     /// The dialect of a request that no AI route took: gRPC by its media type, else problem documents.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
         if grpc { Self::Grpc } else { Self::Problem }
     }
@@ -58,7 +60,15 @@ struct Problem<'a> {
 
 /// The answer to a refused request.
 #[must_use]
-pub fn refuse(denial: &Denial, check: Check, evidence: &Evidence, runtime: &Runtime, dialect: Dialect) -> Response<ResponseBody> {
+pub(super) fn refuse(
+    rejection: &Rejection,
+    evidence: &Evidence,
+    trail: &Trail<'_>,
+    runtime: &Runtime,
+    dialect: Dialect,
+) -> Response<ResponseBody> {
+    let Rejection { check, denial } = rejection;
+    let check = *check;
     let audience = Audience::Caller { disclosure: runtime.settings.disclosure, proven: evidence.proven() };
     let view = cause::view(denial, audience, &runtime.settings.docs);
     let status = StatusCode::from_u16(view.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -71,7 +81,7 @@ pub fn refuse(denial: &Denial, check: Check, evidence: &Evidence, runtime: &Runt
         }
         Dialect::Grpc => (StatusCode::OK, "application/grpc", Vec::new()),
     };
-    let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
+    let mut response = Response::new(ResponseBody::of(Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -79,44 +89,38 @@ pub fn refuse(denial: &Denial, check: Check, evidence: &Evidence, runtime: &Runt
     headers.insert(CODE, HeaderValue::from_static(view.code));
     match dialect {
         Dialect::Problem => {}
-        Dialect::OpenAi if !view.retryable => {
+        Dialect::OpenAi if llm::openai::error::retry_cannot_help(&view, evidence.received.at) => {
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         Dialect::OpenAi => {}
         Dialect::Grpc => grpc(headers, &view),
     }
-    let serve = evidence.located.as_ref().and_then(|located| located.route.serve.as_ref().ok());
-    challenge(headers, denial, &view, serve.map(AsRef::as_ref), evidence);
+    let serve = trail.route.and_then(|route| route.serve.as_ref().ok());
+    if let Some(serve) = serve {
+        challenge(headers, denial, &view, (serve, trail));
+    }
     waiting(headers, denial);
-    successor(headers, denial, evidence);
     if matches!(denial, Denial::Framing(_)) && evidence.received.protocol < http::Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    decorate(&mut response, evidence);
+    decorate(&mut response, evidence, trail);
     response
 }
 
 /// What every answer carries, whatever its outcome.
-pub fn decorate(response: &mut Response<ResponseBody>, evidence: &Evidence) {
+pub(super) fn decorate(response: &mut Response<ResponseBody>, evidence: &Evidence, trail: &Trail<'_>) {
     let headers = response.headers_mut();
     if let Ok(decision) = HeaderValue::from_str(evidence.received.decision.as_str()) {
         headers.insert(DECISION, decision);
     }
     if let Some(metered) = &evidence.metered {
-        let mut text = String::with_capacity(64);
-        // Writing into a String cannot fail.
-        let _ = write!(text, "\"{}\";r={};t={}", metered.limit, metered.remaining, metered.reset_seconds);
-        insert(headers, HeaderName::from_static("ratelimit"), &text);
-        text.clear();
-        let _ = write!(text, "\"{}\";q={};w={}", metered.limit, metered.requests, metered.window_seconds);
-        insert(headers, HeaderName::from_static("ratelimit-policy"), &text);
+        headers.insert(HeaderName::from_static("ratelimit"), metered.rate_limit.clone());
+        headers.insert(HeaderName::from_static("ratelimit-policy"), metered.policy.clone());
     }
-    let life = evidence.located.as_ref().and_then(|located| located.version.as_ref().map(|version| (&located.route, version)));
-    if let Some((route, choice)) = life
-        && let Ok(serve) = &route.serve
-        && let Some(version) = serve.versions.get(choice.index)
+    if let Some(index) = trail.version
+        && let Some(serve) = trail.route.and_then(|route| route.serve.as_ref().ok())
     {
-        for (name, value) in &version.life_headers {
+        for (name, value) in serve.choice.headers(index) {
             headers.append(name, value.clone());
         }
     }
@@ -147,9 +151,8 @@ fn problem(view: &View, check: Check, evidence: &Evidence) -> Vec<u8> {
 }
 
 /// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3).
-fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, serve: Option<&Serve>, evidence: &Evidence) {
-    let Some(serve) = serve else { return };
-    let realm = evidence.located.as_ref().map(|located| located.route.name.to_string()).unwrap_or_default();
+fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, (serve, trail): (&Serve, &Trail<'_>)) {
+    let realm = trail.route.map(|route| route.name.to_string()).unwrap_or_default();
     if let Denial::Access(Access::ScopeMissing { needed, .. }) = denial {
         let scopes: Vec<&str> = needed.iter().map(AsRef::as_ref).collect();
         let text = format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" "));
@@ -159,17 +162,18 @@ fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, serve: Optio
     if view.status.as_u16() != 401 {
         return;
     }
-    let error = match denial {
-        Denial::Token(Token::Malformed { .. }) => ", error=\"invalid_request\"",
-        Denial::Token(_) => ", error=\"invalid_token\"",
-        Denial::Credential(Credential::Missing { .. }) => "",
-        _ => ", error=\"invalid_token\"",
+    // A request that carried no credential gets no error code (RFC 6750 section 3.1).
+    let error = if let Denial::Credential(Credential::Missing { .. } | Credential::NotAccepted { .. }) = denial {
+        ""
+    } else if let Denial::Token(Token::Malformed { .. }) = denial {
+        ", error=\"invalid_request\""
+    } else {
+        ", error=\"invalid_token\""
     };
-    for scheme in &serve.challenges {
-        let text = if scheme.bearer {
-            format!("Bearer realm=\"{realm}\"{error}")
-        } else {
-            format!("ApiKey realm=\"{realm}\", {}", scheme.place)
+    for challenge in &serve.authentication.challenges {
+        let text = match challenge {
+            Challenge::Bearer => format!("Bearer realm=\"{realm}\"{error}"),
+            Challenge::ApiKey(place) => format!("ApiKey realm=\"{realm}\", {place}"),
         };
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.append(WWW_AUTHENTICATE, value);
@@ -193,17 +197,6 @@ fn waiting(headers: &mut HeaderMap, denial: &Denial) {
     };
     if let Some(seconds) = seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-}
-
-/// `Link: rel="successor-version"` of a retired version (RFC 5829).
-fn successor(headers: &mut HeaderMap, denial: &Denial, evidence: &Evidence) {
-    if let Denial::Version(cause::Version::Retired { successor: Some(version), .. }) = denial
-        && let Some(located) = &evidence.located
-        && let Ok(serve) = &located.route.serve
-        && let Some(value) = serve.link_to(version)
-    {
-        headers.insert(LINK, value);
     }
 }
 

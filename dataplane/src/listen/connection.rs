@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use cause::Framing;
 
+use crate::gateway::PeerText;
 use crate::runtime::Port;
 
 /// One client connection, shared by its requests.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// The peer, or whom the PROXY protocol names.
-    pub peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     /// The port it came in on.
-    pub port: Port,
+    pub(crate) port: Port,
     /// The TLS server name, on TLS connections.
-    pub tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
+    /// The peer's address as a field value.
+    pub(crate) peer_text: PeerText,
     /// Why the guard refused the stream; set once.
     violation: RefCell<Option<Framing>>,
     /// Requests that are being answered.
@@ -25,16 +28,16 @@ pub struct Connection {
 
 /// What a TLS handshake settled.
 #[derive(Clone, Debug)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// The server name that the client asked for.
-    pub server_name: Option<Arc<str>>,
+    pub(crate) server_name: Option<Arc<str>>,
 }
 
 impl Connection {
     /// A connection without requests.
     #[must_use]
-    pub const fn new(peer: SocketAddr, port: Port, tls: Option<Tls>) -> Self {
-        Self { peer, port, tls, violation: RefCell::new(None), in_flight: Cell::new(0) }
+    pub(crate) fn new(peer: SocketAddr, port: Port, tls: Option<Tls>) -> Self {
+        Self { peer, port, tls, peer_text: PeerText::default(), violation: RefCell::new(None), in_flight: Cell::new(0) }
     }
 
     /// The guard refused the stream.
@@ -42,6 +45,8 @@ impl Connection {
         self.violation.borrow_mut().get_or_insert(cause);
     }
 
+    /// The peer's address as a field value.
+    pub(crate) peer_text: PeerText,
     /// Why the guard refused the stream, where it did.
     pub(crate) fn violation(&self) -> Option<Framing> {
         self.violation.borrow().clone()

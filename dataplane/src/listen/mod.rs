@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use wire::preface::Preface;
 
-pub use connection::{Connection, Tls};
+pub(crate) use connection::{Connection, InFlight, Tls};
 use guarded::{GuardedIo, Patience};
 pub(crate) use tls::server_config;
 

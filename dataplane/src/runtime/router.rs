@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method};
 use ir::{HostPattern, Match, PathMatch, ValuePattern};
+use policy::matching::Precedence;
 use regex::Regex;
 use rustc_hash::FxHasher;
 
@@ -82,7 +83,7 @@ struct Paths {
 
 #[derive(Debug)]
 struct Candidate {
-    precedence: policy::matching::Precedence,
+    precedence: Precedence,
     methods: Vec<Method>,
     headers: Vec<(HeaderName, Value)>,
     query: Vec<(Box<str>, Value)>,
@@ -187,10 +188,10 @@ impl Paths {
     fn order(&mut self) {
         self.depths.sort_unstable_by(|one, other| other.cmp(one));
         for candidates in self.exact.values_mut().chain(self.prefix.values_mut()) {
-            candidates.sort_by(|one, other| other.precedence.cmp(&one.precedence));
+            candidates.sort_by(|one, other| Precedence::first_to_last(&one.precedence, &other.precedence));
         }
         self.regex.sort_by(|(_, one), (_, other)| {
-            let best = |candidates: &[Candidate]| candidates.first().map(|candidate| candidate.precedence.clone());
+            let best = |candidates: &[Candidate]| candidates.first().map(|candidate| candidate.precedence);
             best(other).cmp(&best(one))
         });
     }
@@ -276,7 +277,7 @@ impl Candidate {
             .iter()
             .map(|condition| Some((condition.name.as_ref().into(), Value::compile(&condition.value)?)))
             .collect::<Option<Vec<_>>>()?;
-        let precedence = policy::matching::Precedence::of(conditions, entry.route);
+        let precedence = Precedence::of(conditions, entry.route);
         Some(Self { precedence, methods, headers, query, route: entry.route })
     }
 
@@ -303,7 +304,7 @@ fn one_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<std::borro
 
 /// The first value of a query parameter, percent-decoded.
 fn query_value<'a>(query: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
-    super::query::pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
+    policy::query::values(query, name).next()
 }
 
 /// The hosts of a route on a listener: those that both take.

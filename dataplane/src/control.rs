@@ -1,0 +1,234 @@
+//! The gateway as a whole: threads that serve, sockets that listen, and the configuration that is
+//! swapped under them without dropping a connection.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use observe::observer::Observer;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::listen;
+use crate::runtime::{Placement, Port, PortProtocol, Runtime, Serving, compile};
+use crate::state::{KeySetCell, State};
+use crate::threads::{self, Command, Crew};
+
+/// How a gateway is started.
+pub struct Options {
+    /// Where listeners are bound.
+    pub placement: Placement,
+    /// Threads that serve; at least 1.
+    pub workers: usize,
+    /// Time.
+    pub clock: Clock,
+    /// Where the access log goes.
+    pub log: Box<dyn Write + Send>,
+}
+
+/// Why a gateway does not start, or does not take a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; {}", advice(.address, .source))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A thread or the randomness of the system is not to be had.
+    #[error("cannot start: {0}")]
+    System(String),
+}
+
+fn advice(address: &SocketAddr, source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => format!("something else listens there; try `--http {}:0`", address.ip()),
+        std::io::ErrorKind::PermissionDenied => format!("ports below 1024 need privileges; try `--http {}:8080`", address.ip()),
+        _ => "choose another with `--http` or `--https`".to_owned(),
+    }
+}
+
+/// A gateway that serves.
+pub struct Gateway {
+    handle: GatewayHandle,
+    placement: Placement,
+    crew: Crew,
+    issuers: Option<JoinHandle<()>>,
+    stop_issuers: watch::Sender<bool>,
+    observer: Observer,
+    bound: Mutex<BTreeMap<Port, Bound>>,
+    generation: Mutex<u64>,
+}
+
+/// What of a gateway can be asked from anywhere.
+#[derive(Clone)]
+pub struct GatewayHandle {
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) state: Arc<State>,
+    pub(crate) clock: Clock,
+    pub(crate) observer: observe::observer::ObserverHandle,
+    pub(crate) commands: Vec<mpsc::UnboundedSender<Command>>,
+    pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) began: Instant,
+}
+
+/// A port that is listened on.
+struct Bound {
+    address: SocketAddr,
+    close: watch::Sender<bool>,
+}
+
+impl Gateway {
+    /// Starts threads, binds ports and serves `snapshot`.
+    ///
+    /// # Errors
+    /// When a port cannot be bound or a thread cannot be started.
+    pub async fn start(options: Options, snapshot: &ir::Snapshot) -> Result<Self, StartError> {
+        let (fetcher, cells) = mpsc::unbounded_channel::<Arc<KeySetCell>>();
+        let state = Arc::new(State::new(Some(fetcher)));
+        let runtime = Arc::new(compile(snapshot, &options.placement, &state, 1));
+        let serving = Arc::new(Serving::new(Arc::clone(&runtime)));
+        let workers = options.workers.max(1);
+        let (observer, recorders) = Observer::start(options.log, &snapshot.settings, workers);
+        let (stop_issuers, stopped) = watch::channel(false);
+        let issuers = threads::issuers(cells, options.clock.clone(), stopped)?;
+        let crew = Crew::start(&runtime, &state, &options.clock, recorders)?;
+        let (ready, is_ready) = watch::channel(false);
+        let handle = GatewayHandle {
+            serving,
+            state,
+            clock: options.clock,
+            observer: observer.handle(),
+            commands: crew.commands(),
+            ready: is_ready,
+            began: Instant::now(),
+        };
+        let gateway = Self {
+            handle,
+            placement: options.placement,
+            crew,
+            issuers: Some(issuers),
+            stop_issuers,
+            observer,
+            bound: Mutex::default(),
+            generation: Mutex::new(1),
+        };
+        gateway.listen(&runtime)?;
+        gateway.handle.observer.configured(1, &snapshot.settings);
+        let _ = ready.send(true);
+        Ok(gateway)
+    }
+
+    /// Serves `snapshot` from the next request on. Requests in flight end as they began.
+    ///
+    /// # Errors
+    /// When a new port cannot be bound; everything else of the snapshot serves all the same.
+    pub async fn apply(&self, snapshot: &ir::Snapshot) -> Result<(), StartError> {
+        let generation = {
+            let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+            *generation += 1;
+            *generation
+        };
+        let runtime = Arc::new(compile(snapshot, &self.placement, &self.handle.state, generation));
+        self.handle.serving.swap(Arc::clone(&runtime));
+        self.crew.swap(&runtime).await;
+        self.handle.state.retain_key_sets();
+        self.handle.observer.configured(generation, &snapshot.settings);
+        self.listen(&runtime)
+    }
+
+    /// The addresses that are listened on.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<(Port, SocketAddr)> {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        bound.iter().map(|(port, bound)| (*port, bound.address)).collect()
+    }
+
+    /// What can be asked from anywhere.
+    #[must_use]
+    pub fn handle(&self) -> GatewayHandle {
+        self.handle.clone()
+    }
+
+    /// Stops listening, lets calls in flight end, then stops.
+    pub async fn drain(mut self) {
+        {
+            let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+            for port in bound.values() {
+                let _ = port.close.send(true);
+            }
+            bound.clear();
+        }
+        let patience = Duration::from_millis(self.handle.serving.runtime().settings.timeouts.drain_ms);
+        self.crew.drain(patience).await;
+        let _ = self.stop_issuers.send(true);
+        if let Some(issuers) = self.issuers.take() {
+            let _ = tokio::task::spawn_blocking(move || issuers.join()).await;
+        }
+        let observer = self.observer;
+        let _ = tokio::task::spawn_blocking(move || observer.stop()).await;
+    }
+
+    /// Binds new ports and closes those that are gone.
+    fn listen(&self, runtime: &Runtime) -> Result<(), StartError> {
+        let wanted = runtime.ports.all();
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        bound.retain(|port, open| {
+            let keep = wanted.contains(port);
+            if !keep {
+                let _ = open.close.send(true);
+            }
+            keep
+        });
+        let mut failed = Ok(());
+        for port in wanted {
+            if bound.contains_key(&port) {
+                continue;
+            }
+            match self.bind(port) {
+                Ok(open) => {
+                    bound.insert(port, open);
+                }
+                Err(error) => failed = Err(error),
+            }
+        }
+        failed
+    }
+
+    /// Binds a port once for each worker: the kernel spreads connections over them (SO_REUSEPORT).
+    fn bind(&self, port: Port) -> Result<Bound, StartError> {
+        let wanted = self.placement.address(port);
+        let cannot = |source| StartError::Bind { address: wanted, source };
+        let first = socket(wanted).map_err(cannot)?;
+        let address = first.local_addr().map_err(cannot)?;
+        let mut sockets = vec![first];
+        for _ in 1..self.crew.len() {
+            sockets.push(socket(address).map_err(cannot)?);
+        }
+        let tls = match port.protocol {
+            PortProtocol::Http => None,
+            PortProtocol::Https => Some(
+                listen::server_config(Arc::clone(&self.handle.serving), port).map_err(|error| StartError::System(error.to_string()))?,
+            ),
+        };
+        let (close, closing) = listen::Closing::new();
+        self.crew.listen(sockets, port, tls.as_ref(), &closing);
+        Ok(Bound { address, close })
+    }
+}
+
+fn socket(address: SocketAddr) -> std::io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(4096)?;
+    Ok(socket.into())
+}

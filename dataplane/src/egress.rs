@@ -1,0 +1,50 @@
+//! Documents that the gateway itself fetches: key sets, discovery, introspection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, HOST};
+use http::{HeaderMap, HeaderValue, Request};
+use upstream::{Fetched, Upstreams};
+
+use crate::runtime::Url;
+
+/// How long a document may take.
+pub(crate) const PATIENCE_MS: u64 = 5_000;
+
+/// Gets a document of at most `bytes` bytes; follows no redirect.
+pub(crate) async fn get(upstreams: &Upstreams, place: &ir::UrlBackend, bytes: usize) -> Result<Fetched, String> {
+    let Url { target, host, prefix } = Url::of(place, Arc::clone(&place.host)).map_err(|reason| reason.to_string())?;
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, host);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = prefix.parse().map_err(|_| "its path is not valid".to_owned())?;
+    *request.headers_mut() = headers;
+    upstreams.fetch(&target, request, bytes, PATIENCE_MS).await.map_err(|cause| words(&cause))
+}
+
+/// Posts a form and gets a document of at most `bytes` bytes.
+pub(crate) async fn post_form(
+    upstreams: &Upstreams,
+    url: &Url,
+    authorization: &HeaderValue,
+    form: String,
+    bytes: usize,
+) -> Result<Fetched, String> {
+    let mut request = Request::new(Bytes::from(form));
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = url.prefix.parse().map_err(|_| "its path is not valid".to_owned())?;
+    let headers = request.headers_mut();
+    headers.insert(HOST, url.host.clone());
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    headers.insert(http::header::AUTHORIZATION, authorization.clone());
+    upstreams.fetch(&url.target, request, bytes, PATIENCE_MS).await.map_err(|cause| words(&cause))
+}
+
+/// What went wrong, in the owner's words.
+pub(crate) fn words(cause: &cause::Upstream) -> String {
+    let view = cause::view(&cause::Denial::Upstream(cause.clone()), cause::Audience::Owner, "");
+    view.detail
+}

@@ -1,0 +1,78 @@
+//! The checks of a request, in their order. The order is a security property:
+//!
+//! - `locate` first, since every other check belongs to a route; a closed route answers here,
+//!   before any credential is looked at;
+//! - `screen` before `identify`: an address costs nothing to judge and bounds key guessing;
+//! - `identify` before `authorize`: what a caller may learn depends on what it has proven;
+//! - `validate` before `meter`: a malformed request costs no quota.
+//!
+//! No step logs, counts or writes an answer: each returns what it proved, or why it refuses.
+
+use cause::{Check, Denial};
+use http::request::Parts;
+use observe::evidence::Evidence;
+use upstream::RequestBody;
+
+use super::identify::Credentials;
+use super::locate::Located;
+use super::validate::Validated;
+use super::{Trail, authorize, identify, locate, meter, screen, validate};
+use crate::listen::Connection;
+use crate::runtime::Runtime;
+use crate::worker::Worker;
+
+/// What the checks look at.
+pub(crate) struct Context<'a> {
+    /// The configuration.
+    pub(crate) runtime: &'a Runtime,
+    /// State, time and the connections on which issuers are asked.
+    pub(crate) worker: &'a Worker,
+    /// The client's connection.
+    pub(crate) connection: &'a Connection,
+    /// Whether this is `explain`: nothing is counted, and every rule is reported.
+    pub(crate) explaining: bool,
+    /// Whether issuers may be asked: not by `explain` of files.
+    pub(crate) live: bool,
+}
+
+/// A request whose checks all passed. Its fields are private to the gateway and [`Permit::spend`]
+/// takes it whole, so that nothing is forwarded unchecked and nothing twice.
+pub(crate) struct Permit<'a> {
+    located: Located<'a>,
+    credentials: Credentials,
+    validated: Validated<'a>,
+}
+
+/// A request that a check refused.
+pub(crate) struct Rejection {
+    /// Which.
+    pub(crate) check: Check,
+    /// Why.
+    pub(crate) denial: Denial,
+}
+
+impl<'a> Permit<'a> {
+    /// What the checks proved, for whoever forwards the request.
+    pub(crate) fn spend(self) -> (Located<'a>, Credentials, Validated<'a>) {
+        (self.located, self.credentials, self.validated)
+    }
+}
+
+/// Checks a request. What each step proved stands in `evidence`, however it ends. `parts` were
+/// stripped at entry.
+pub(crate) async fn admit<'a>(
+    context: &Context<'a>,
+    parts: &Parts,
+    body: &mut RequestBody,
+    evidence: &mut Evidence,
+    trail: &mut Trail<'a>,
+) -> Result<Permit<'a>, Rejection> {
+    let refused = |check| move |denial| Rejection { check, denial };
+    let located = locate::locate(context, parts, evidence, trail).map_err(refused(Check::Locate))?;
+    screen::screen(context, &located, evidence).map_err(refused(Check::Screen))?;
+    let credentials = identify::identify(context, parts, &located, evidence).await.map_err(refused(Check::Identify))?;
+    authorize::authorize(context, parts, &located, &credentials, evidence).map_err(refused(Check::Authorize))?;
+    let validated = validate::validate(context, parts, &located, body, evidence).await.map_err(refused(Check::Validate))?;
+    meter::meter(context, &located, &credentials, evidence).map_err(refused(Check::Meter))?;
+    Ok(Permit { located, credentials, validated })
+}

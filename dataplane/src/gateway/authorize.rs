@@ -1,0 +1,44 @@
+//! `authorize`: may this principal do this.
+
+use cause::{Check, Denial};
+use http::request::Parts;
+use observe::evidence::Evidence;
+use policy::keys;
+
+use super::admit::Context;
+use super::identify::Credentials;
+use super::locate::Located;
+use super::{enforce, screen, view};
+
+/// Judges consumer, the key's own bounds, then the rules.
+pub(crate) fn authorize(
+    context: &Context<'_>,
+    parts: &Parts,
+    located: &Located<'_>,
+    credentials: &Credentials,
+    evidence: &mut Evidence,
+) -> Result<(), Denial> {
+    let serve = located.serve;
+    if let Some(held) = credentials.key(context.runtime) {
+        let admitted = keys::judge_consumer(&held.key, &serve.consumers, &located.route.id).map_err(Denial::Access);
+        enforce(admitted, serve.consumers.enforcement, Check::Authorize, evidence)?;
+        keys::judge_route(&held.key, &located.route.id).map_err(Denial::Access)?;
+        let client = evidence.client.unwrap_or_else(|| context.connection.peer.ip());
+        let address = held.addresses.judge_key(client, &held.key.id.0);
+        screen::settle(address, held.addresses.enforcement, Check::Authorize, evidence)?;
+    }
+    if serve.rules.is_empty() {
+        evidence.authorized = Some(None);
+        return Ok(());
+    }
+    let request = view::of(context, parts, located, &credentials.principal, evidence);
+    if context.explaining {
+        evidence.rules = serve.rules.report(&request);
+    }
+    let verdict = serve.rules.judge(&request);
+    for denial in verdict.shadow {
+        evidence.shadow.push((Check::Authorize, Denial::Access(denial)));
+    }
+    evidence.authorized = Some(verdict.outcome.map_err(Denial::Access)?);
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! From a permit to an answer: the gateway's own, or the upstream's.
+
+use std::time::Duration;
+
+use cause::{Denial, Upstream as UpstreamCause};
+use http::header::CONNECTION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Request, Response};
+use observe::evidence::Evidence;
+use upstream::{RequestBody, ResponseBody, SendError, Target, Timeouts};
+
+use super::admit::{Context, Permit};
+use super::finish::Call;
+use super::identify::Credentials;
+use super::locate::Located;
+use super::shape::{self, Destination};
+use super::validate::{self, Validated};
+use super::{answer, models};
+use crate::runtime::{Backend, PortProtocol};
+
+/// Answers an admitted request.
+pub(super) async fn forward(
+    context: &Context<'_>,
+    (parts, body): (&mut Parts, RequestBody),
+    permit: Permit<'_>,
+    evidence: &mut Evidence,
+    call: &mut Call,
+) -> Result<Response<ResponseBody>, Denial> {
+    let (located, credentials, validated) = permit.spend();
+    let created = evidence.received.at.as_second();
+    let mut response = match (located.backend, validated) {
+        (_, Validated::List(models)) => answer::models(models, created),
+        (_, Validated::One(model)) => answer::model(model, created),
+        (_, Validated::Call(model)) => models::call(context, parts, &located, model, (evidence, call)).await?,
+        (Backend::Response { status, headers, body }, Validated::Unread) => answer::fixed(*status, headers, body),
+        (Backend::Redirect(redirect), Validated::Unread) => {
+            let port = asked_port(context, parts);
+            answer::redirect(redirect, &located, parts.uri.query(), port)
+        }
+        (Backend::Services(services), Validated::Unread) => {
+            let Some(service) = services.choose(context.worker.random()) else {
+                let backend = format!("ApiRoute {}", located.route.name).into();
+                return Err(Denial::Upstream(UpstreamCause::NoEndpoints { backend }));
+            };
+            let target = service.target.as_ref().map_err(|fault| Denial::Misconfigured(fault.clone()))?;
+            let destination = Destination { host: None, prefix: "" };
+            shape::shape(context, parts, &located, &credentials, (evidence, &destination));
+            send(context, (parts, body), target, &located, call).await?
+        }
+        (Backend::Url(url), Validated::Unread) => {
+            let destination = Destination { host: Some(&url.host), prefix: &url.prefix };
+            shape::shape(context, parts, &located, &credentials, (evidence, &destination));
+            send(context, (parts, body), &url.target, &located, call).await?
+        }
+        // `validate` answers every request of a route with models by one of the arms above.
+        (Backend::Models(_), Validated::Unread) => return Err(Denial::Route(cause::Route::Internal)),
+    };
+    located.serve.traffic.response.apply(response.headers_mut());
+    drop::<(Located<'_>, Credentials)>((located, credentials));
+    Ok(response)
+}
+
+/// The port that the client asked for.
+fn asked_port(context: &Context<'_>, parts: &Parts) -> (PortProtocol, u16) {
+    let protocol = context.connection.port.protocol;
+    let text = parts.uri.authority().map(http::uri::Authority::as_str);
+    let text = text.or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok());
+    let port = text.and_then(|text| wire::host::parse(text).ok()?.port);
+    let usual = match protocol {
+        PortProtocol::Http => 80,
+        PortProtocol::Https => 443,
+    };
+    (protocol, port.unwrap_or(usual))
+}
+
+/// The times of a call, by its route and the gateway's defaults.
+pub(super) fn timeouts(context: &Context<'_>, located: &Located<'_>) -> Timeouts {
+    let mut timeouts = Timeouts::from(&context.runtime.settings.timeouts);
+    if let Some(timeout) = located.serve.traffic.timeout {
+        timeouts.response_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    }
+    timeouts
+}
+
+/// Sends the shaped request and takes its answer.
+pub(super) async fn send(
+    context: &Context<'_>,
+    (parts, body): (&mut Parts, RequestBody),
+    target: &Target,
+    located: &Located<'_>,
+    call: &mut Call,
+) -> Result<Response<ResponseBody>, Denial> {
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = std::mem::take(&mut parts.uri);
+    *request.headers_mut() = std::mem::take(&mut parts.headers);
+    let began = context.worker.clock.monotonic();
+    let sent = context.worker.upstreams.send(target, request, timeouts(context, located)).await;
+    let mut response = sent.map_err(|error| match error {
+        SendError::Body(failure) => validate::failed(failure),
+        SendError::Upstream { cause, .. } => Denial::Upstream(cause),
+    })?;
+    call.upstream = Some(Duration::from_nanos(context.worker.clock.monotonic().saturating_sub(began)));
+    call.backend = Some(std::sync::Arc::clone(target.name()));
+    strip(response.headers_mut());
+    Ok(response)
+}
+
+/// Takes off what belongs to the upstream's connection alone, or to us (RFC 9110 section 7.6.1).
+fn strip(headers: &mut HeaderMap) {
+    const HOP: [HeaderName; 5] = [
+        http::header::TRANSFER_ENCODING,
+        http::header::UPGRADE,
+        http::header::TE,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ];
+    if headers.contains_key(CONNECTION) {
+        let nominated: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .filter(|name| *name != http::header::CONTENT_LENGTH)
+            .collect();
+        for name in nominated {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in HOP {
+        headers.remove(name);
+    }
+    headers.remove(super::respond::CODE);
+}

@@ -1,0 +1,248 @@
+//! `identify`: who calls.
+//!
+//! Every place that the route's methods name is looked at. One good credential admits; what failed
+//! beside it is remembered. Two values in one place, or two principals, are ambiguous. A caller
+//! learns of a key's state only because the digest of its text matched.
+
+use std::sync::Arc;
+
+use cause::{Check, Credential, CredentialKind, CredentialReport, CredentialState, Denial};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use ir::AuthenticationMode;
+use observe::evidence::Evidence;
+use policy::key_text::{self, KeyForm};
+use policy::keys::{self, HeldKey};
+use policy::principal::Principal;
+
+use super::admit::Context;
+use super::locate::Located;
+use super::tokens;
+use crate::runtime::{Authentication, BEARER, IdentityHeaders, KeyPlace, Runtime};
+
+/// Who calls, proven.
+pub(crate) struct Credentials {
+    /// Who.
+    pub(crate) principal: Principal,
+    /// What upstreams are told of a token's principal; a key's stand in the runtime.
+    pub(crate) headers: Option<Arc<IdentityHeaders>>,
+    /// The key that was used, by its place in the ring.
+    pub(crate) key_index: Option<usize>,
+}
+
+impl Credentials {
+    fn nobody(runtime: &Runtime) -> Self {
+        Self { principal: runtime.anonymous.clone(), headers: None, key_index: None }
+    }
+
+    fn of_key(held: &HeldKey) -> Self {
+        Self { principal: held.principal.clone(), headers: None, key_index: Some(held.index) }
+    }
+
+    /// The key that was used.
+    pub(crate) fn key<'a>(&self, runtime: &'a Runtime) -> Option<&'a HeldKey> {
+        runtime.keys.get(self.key_index?)
+    }
+}
+
+/// What one place came to.
+pub(super) struct Tried {
+    pub(super) report: CredentialReport,
+    pub(super) outcome: Result<Credentials, Denial>,
+}
+
+/// Finds out who calls.
+pub(crate) async fn identify(
+    context: &Context<'_>,
+    parts: &Parts,
+    located: &Located<'_>,
+    evidence: &mut Evidence,
+) -> Result<Credentials, Denial> {
+    let authentication = &located.serve.authentication;
+    if authentication.mode == AuthenticationMode::Anonymous {
+        let nobody = Credentials::nobody(context.runtime);
+        evidence.principal = Some(nobody.principal.clone());
+        return Ok(nobody);
+    }
+    let judged = judge(context, parts, located, evidence).await;
+    let credentials = match (judged, authentication.mode) {
+        (Ok(Some(credentials)), _) => credentials,
+        (Ok(None), AuthenticationMode::Optional | AuthenticationMode::Anonymous) => Credentials::nobody(context.runtime),
+        (Ok(None), AuthenticationMode::Shadow) => {
+            evidence.shadow.push((Check::Identify, missing(located, parts)));
+            Credentials::nobody(context.runtime)
+        }
+        (Ok(None), AuthenticationMode::Required) => return Err(missing(located, parts)),
+        (Err(denial), AuthenticationMode::Shadow) => {
+            evidence.shadow.push((Check::Identify, denial));
+            Credentials::nobody(context.runtime)
+        }
+        (Err(denial), AuthenticationMode::Required | AuthenticationMode::Optional | AuthenticationMode::Anonymous) => {
+            return Err(denial);
+        }
+    };
+    evidence.principal = Some(credentials.principal.clone());
+    Ok(credentials)
+}
+
+/// No accepted credential came: none at all, or one of a kind that the route does not accept.
+fn missing(located: &Located<'_>, parts: &Parts) -> Denial {
+    let accepted = located.serve.authentication.accepted.clone();
+    let unaccepted = parts.headers.contains_key(AUTHORIZATION);
+    Denial::Credential(if unaccepted {
+        Credential::NotAccepted { source: "header Authorization".into(), accepted }
+    } else {
+        Credential::Missing { route: located.route.name.clone(), accepted }
+    })
+}
+
+/// Judges every credential of the request; `None` when it carries none.
+async fn judge(
+    context: &Context<'_>,
+    parts: &Parts,
+    located: &Located<'_>,
+    evidence: &mut Evidence,
+) -> Result<Option<Credentials>, Denial> {
+    let authentication = &located.serve.authentication;
+    let mut good: Option<Credentials> = None;
+    let mut sources: Vec<Arc<str>> = Vec::new();
+    let mut refused: Option<Denial> = None;
+    let mut settle = |tried: Tried, evidence: &mut Evidence| -> Result<(), Denial> {
+        let source = Arc::clone(&tried.report.source);
+        evidence.credentials.push(tried.report);
+        match tried.outcome {
+            Ok(credentials) => {
+                let other = good.as_ref().is_some_and(|known| known.principal != credentials.principal);
+                sources.push(source);
+                if other {
+                    return Err(Denial::Credential(Credential::Ambiguous { sources: sources.clone() }));
+                }
+                good.get_or_insert(credentials);
+            }
+            // Two values in one place decide at once; so nothing about the others is told.
+            Err(denial @ Denial::Credential(Credential::Ambiguous { .. })) => return Err(denial),
+            Err(denial) => {
+                refused.get_or_insert(denial);
+            }
+        }
+        Ok(())
+    };
+    for place in &authentication.keys {
+        if let Some(tried) = key_at(context, parts, place, evidence) {
+            settle(tried, evidence)?;
+        }
+    }
+    if authentication.takes_bearer()
+        && let Some(tried) = bearer(context, parts, authentication, evidence).await
+    {
+        settle(tried, evidence)?;
+    }
+    match (good, refused) {
+        (Some(credentials), _) => Ok(Some(credentials)),
+        (None, Some(denial)) => Err(denial),
+        (None, None) => Ok(None),
+    }
+}
+
+/// An API key in a header field or query parameter.
+fn key_at(context: &Context<'_>, parts: &Parts, place: &KeyPlace, evidence: &Evidence) -> Option<Tried> {
+    match place {
+        KeyPlace::Header(name, source) => {
+            let mut values = parts.headers.get_all(name).into_iter();
+            let first = values.next()?;
+            if values.next().is_some() {
+                return Some(ambiguous(source, CredentialKind::ApiKey));
+            }
+            Some(key(context, first.to_str().unwrap_or_default(), source, evidence))
+        }
+        KeyPlace::Query(name, source) => {
+            let mut values = policy::query::values(parts.uri.query().unwrap_or_default(), name);
+            let first = values.next()?;
+            if values.next().is_some() {
+                return Some(ambiguous(source, CredentialKind::ApiKey));
+            }
+            Some(key(context, &first, source, evidence))
+        }
+    }
+}
+
+fn ambiguous(source: &Arc<str>, kind: CredentialKind) -> Tried {
+    Tried {
+        report: CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Ambiguous, id: None },
+        outcome: Err(Denial::Credential(Credential::Ambiguous { sources: vec![Arc::clone(source)] })),
+    }
+}
+
+/// An API key's text.
+fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence) -> Tried {
+    let refused = |state, denial: Credential, id| Tried {
+        report: CredentialReport { source: Arc::clone(source), kind: CredentialKind::ApiKey, state, id },
+        outcome: Err(Denial::Credential(denial)),
+    };
+    let source = || Arc::clone(source);
+    match key_text::classify(text) {
+        KeyForm::Malformed => return refused(CredentialState::Malformed, Credential::Malformed { source: source() }, None),
+        KeyForm::Mistyped => return refused(CredentialState::Malformed, Credential::Checksum { source: source() }, None),
+        KeyForm::Ours { .. } | KeyForm::Foreign => {}
+    }
+    let Some(held) = context.runtime.keys.find(&key_text::digest(text)) else {
+        return refused(CredentialState::Unknown, Credential::Unknown { source: source() }, None);
+    };
+    let id = held.key.public_id.clone();
+    match keys::judge(&held.key, evidence.received.at) {
+        Ok(()) => Tried {
+            report: CredentialReport { source: source(), kind: CredentialKind::ApiKey, state: CredentialState::Accepted, id },
+            outcome: Ok(Credentials::of_key(held)),
+        },
+        Err(denial) => {
+            let state = match &denial {
+                Credential::Expired { .. } => CredentialState::Expired,
+                Credential::NotYetValid { .. } => CredentialState::NotYetValid,
+                Credential::Suspended { .. } => CredentialState::Suspended,
+                Credential::Missing { .. }
+                | Credential::Malformed { .. }
+                | Credential::Checksum { .. }
+                | Credential::Unknown { .. }
+                | Credential::Ambiguous { .. }
+                | Credential::NotAccepted { .. }
+                | Credential::Refused => CredentialState::Unknown,
+            };
+            refused(state, denial, id)
+        }
+    }
+}
+
+/// `Authorization: Bearer`: a key, a signed token, or a token that the issuer is asked about.
+async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentication, evidence: &Evidence) -> Option<Tried> {
+    let source: Arc<str> = BEARER.into();
+    let mut values = parts.headers.get_all(AUTHORIZATION).into_iter();
+    let first = values.next()?;
+    if values.next().is_some() {
+        return Some(ambiguous(&source, authentication.bearer_kind()));
+    }
+    // Another scheme is no credential that this route looks at.
+    let text = bearer_text(first.to_str().unwrap_or_default())?;
+    let issuer = policy::jwt::peek_issuer(text);
+    if let Some(issuer) = &issuer
+        && let Some(provider) = authentication.jwt.iter().find(|provider| provider.rules.issuer() == &**issuer)
+    {
+        return Some(tokens::signed(context, text, provider, &source, evidence).await);
+    }
+    if authentication.bearer_keys {
+        let tried = key(context, text, &source, evidence);
+        let known = tried.report.state != CredentialState::Unknown && tried.report.state != CredentialState::Malformed;
+        if known || authentication.introspection.is_empty() && (authentication.jwt.is_empty() || issuer.is_none()) {
+            return Some(tried);
+        }
+    }
+    if !authentication.introspection.is_empty() {
+        return Some(tokens::introspected(context, text, &authentication.introspection, &source, evidence).await);
+    }
+    Some(tokens::unaccepted(text, issuer.is_some(), authentication, &source))
+}
+
+/// The credential of a bearer scheme, whatever its case (RFC 9110 section 11.1).
+pub(super) fn bearer_text(value: &str) -> Option<&str> {
+    let (scheme, text) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| text.trim_matches(' '))
+}

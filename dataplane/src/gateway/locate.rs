@@ -1,0 +1,123 @@
+//! `locate`: which route and which version.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use cause::{Denial, Framing, Route as RouteCause};
+use http::request::Parts;
+use observe::evidence::{self, Evidence};
+use policy::version::{Chosen, VersionRequest};
+
+use super::Trail;
+use super::admit::Context;
+use crate::runtime::{Backend, Miss, Offer, Route, Runtime, Serve, Version};
+
+/// Where a request goes.
+pub(crate) struct Located<'a> {
+    /// The route.
+    pub(crate) route: &'a Arc<Route>,
+    /// What it serves.
+    pub(crate) serve: &'a Serve,
+    /// The version.
+    pub(crate) version: &'a Version,
+    /// What answers.
+    pub(crate) backend: &'a Backend,
+    /// The host, in lower case without port.
+    pub(crate) host: String,
+    /// The path in its one normal form.
+    pub(crate) path: String,
+    /// Bytes of `path` that the route's own path took.
+    pub(crate) matched: usize,
+    /// Bytes of `path` behind that which name the version.
+    pub(crate) segment: usize,
+}
+
+impl Located<'_> {
+    /// What of the path is below the route and its version.
+    pub(crate) fn below(&self) -> &str {
+        self.path.get(self.matched + self.segment..).unwrap_or_default()
+    }
+}
+
+/// The host of a request; empty where HTTP/1.0 has none.
+pub(crate) fn host_of(parts: &Parts) -> Result<Cow<'_, str>, Framing> {
+    let text = match parts.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => match parts.headers.get(http::header::HOST) {
+            Some(value) => value.to_str().map_err(|_| Framing::Host)?,
+            None => return Ok(Cow::Borrowed("")),
+        },
+    };
+    Ok(wire::host::parse(text)?.name)
+}
+
+/// Finds the route and the version.
+pub(crate) fn locate<'a>(
+    context: &Context<'a>,
+    parts: &Parts,
+    evidence: &mut Evidence,
+    trail: &mut Trail<'a>,
+) -> Result<Located<'a>, Denial> {
+    let runtime: &'a Runtime = context.runtime;
+    let host = host_of(parts).map_err(Denial::Framing)?;
+    let path = wire::path::normalize(parts.uri.path()).map_err(Denial::Framing)?;
+    let port = context.connection.port;
+    if let Some(tls) = &context.connection.tls
+        && let Some(server_name) = &tls.server_name
+        && !runtime.ports.directed(port, server_name, &host)
+    {
+        return Err(Denial::Route(RouteCause::Misdirected { host: host.into_owned() }));
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let offer = Offer { host: &host, path: &path, query, method: &parts.method, headers: &parts.headers };
+    let found = runtime.ports.listener(port, &host).ok_or(Miss::Host).and_then(|listener| listener.router.find(&offer));
+    let hit = found.map_err(|miss| missed(miss, &host, &path))?;
+    // The router was built from this list.
+    let Some(route) = runtime.routes.get(hit.route) else { return Err(Denial::Route(RouteCause::Internal)) };
+    trail.route = Some(route);
+    evidence.located = Some(evidence::Located { route: route.name.clone(), version: None, chosen_by: None });
+    let serve = route.serve.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
+    let below = path.get(hit.matched..).unwrap_or_default();
+    let selected = serve
+        .choice
+        .select(VersionRequest { path: below, headers: &parts.headers, query })
+        .map_err(Denial::Version)?;
+    // `choice` was compiled from the same list.
+    let Some(version) = serve.versions.get(selected.index) else { return Err(Denial::Route(RouteCause::Internal)) };
+    trail.version = Some(selected.index);
+    evidence.located = Some(evidence::Located {
+        route: route.name.clone(),
+        version: Some(Arc::clone(&version.text)),
+        chosen_by: Some(chosen_by(selected.chosen)),
+    });
+    let backend = version.backend.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
+    Ok(Located {
+        route,
+        serve,
+        version,
+        backend,
+        host: host.into_owned(),
+        path: path.into_owned(),
+        matched: hit.matched,
+        segment: selected.segment,
+    })
+}
+
+fn missed(miss: Miss, host: &str, path: &str) -> Denial {
+    Denial::Route(match miss {
+        Miss::Host => RouteCause::HostUnknown { host: host.to_owned() },
+        Miss::Path => RouteCause::NotFound { host: host.to_owned(), path: path.to_owned() },
+        Miss::Conditions => RouteCause::NotMatched { path: path.to_owned() },
+    })
+}
+
+/// What named the version, in evidence.
+const fn chosen_by(chosen: Chosen) -> &'static str {
+    match chosen {
+        Chosen::Path => "path",
+        Chosen::Header => "header",
+        Chosen::Query => "query",
+        Chosen::MediaType => "media type",
+        Chosen::Default => "default",
+    }
+}

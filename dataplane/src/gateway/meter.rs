@@ -1,0 +1,108 @@
+//! `meter`: how much is left. All limits of route and key are evaluated together.
+
+use std::sync::Arc;
+
+use cause::{Check, Denial, Limit};
+use ir::Dimension;
+use observe::evidence::{Evidence, Metered};
+use policy::window::{Combined, Counter, take_all};
+
+use super::admit::Context;
+use super::identify::Credentials;
+use super::locate::Located;
+use crate::runtime::HeldLimit;
+use crate::state::{CAPACITY, LimitKey, counted};
+
+/// Takes one call from every limit, or from none.
+pub(crate) fn meter(
+    context: &Context<'_>,
+    located: &Located<'_>,
+    credentials: &Credentials,
+    evidence: &mut Evidence,
+) -> Result<(), Denial> {
+    let own = &located.serve.limits;
+    let keys = credentials.key_index.and_then(|index| context.runtime.key_limits.get(index)).map_or(&[][..], Vec::as_slice);
+    if own.is_empty() && keys.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<&HeldLimit> = own.iter().chain(keys).collect();
+    let caller = Caller::of(context, located, credentials, evidence);
+    let view = context.worker.state.limits.view();
+    let now = context.worker.clock.monotonic();
+    let unused = std::sync::atomic::AtomicU64::new(0);
+    let mut counters = Vec::with_capacity(held.len());
+    for limit in &held {
+        let key = caller.key(limit);
+        // `explain` counts nothing and keeps nothing.
+        let state = if context.explaining { Some(view.known(key).unwrap_or(&unused)) } else { view.counter(key) };
+        let Some(state) = state else { return Err(Denial::Limit(Limit::StoreFull { capacity: CAPACITY })) };
+        counters.push(Counter { limit: &limit.limit, state });
+    }
+    let mut shadow = Vec::new();
+    let each = |index: usize, reading: policy::window::Reading| {
+        if !reading.admitted
+            && let Some(limit) = held.get(index).filter(|limit| !limit.enforced())
+        {
+            let denial = limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at);
+            if !shadow.contains(&denial) {
+                shadow.push(denial);
+            }
+        }
+    };
+    let combined = if context.explaining { policy::window::look(&counters, now, each) } else { take_all(&counters, now, each) };
+    evidence.shadow.extend(shadow.into_iter().map(|denial| (Check::Meter, Denial::Limit(denial))));
+    match combined {
+        Combined::Unlimited => Ok(()),
+        Combined::Admitted { decisive, reading } => {
+            evidence.metered = held.get(decisive).map(|limit| metered(limit, &reading));
+            Ok(())
+        }
+        Combined::Refused { decisive, reading } => {
+            let Some(limit) = held.get(decisive) else { return Ok(()) };
+            evidence.metered = Some(metered(limit, &reading));
+            Err(Denial::Limit(limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at)))
+        }
+    }
+}
+
+fn metered(limit: &HeldLimit, reading: &policy::window::Reading) -> Metered {
+    Metered {
+        limit: Arc::clone(&limit.limit.name),
+        remaining: reading.remaining,
+        rate_limit: limit.limit.rate_limit(reading),
+        policy: limit.limit.policy.clone(),
+    }
+}
+
+/// What limits count apart, of one call.
+struct Caller {
+    principal: u64,
+    team: u64,
+    address: u128,
+    version: u64,
+}
+
+impl Caller {
+    fn of(context: &Context<'_>, located: &Located<'_>, credentials: &Credentials, evidence: &Evidence) -> Self {
+        let state = &context.worker.state;
+        let principal = &credentials.principal;
+        let team = principal.team.as_deref().map_or(0, |team| state.stable_hash(team));
+        Self {
+            principal: state.principal_hash(principal),
+            team,
+            address: evidence.client.map_or(0, counted),
+            version: state.stable_hash(&located.version.text),
+        }
+    }
+
+    fn key(&self, limit: &HeldLimit) -> LimitKey {
+        let per = |dimension| limit.limit.per.contains(&dimension);
+        LimitKey {
+            limit: limit.id,
+            principal: if per(Dimension::Principal) { self.principal } else { 0 },
+            team: if per(Dimension::Team) { self.team } else { 0 },
+            address: if per(Dimension::ClientAddress) { self.address } else { 0 },
+            version: if per(Dimension::Version) { self.version } else { 0 },
+        }
+    }
+}

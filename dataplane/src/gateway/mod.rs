@@ -1,0 +1,178 @@
+//! The request's way, from a parsed head to the last byte of the answer.
+//!
+//! receive -> admit (locate, screen, identify, authorize, validate, meter) -> forward -> answer;
+//! whatever happens, one [`observe::evidence::Record`] is left behind.
+
+mod admit;
+mod answer;
+mod authorize;
+mod finish;
+mod forward;
+mod identify;
+mod locate;
+mod meter;
+mod models;
+mod respond;
+mod screen;
+mod shape;
+mod tokens;
+mod validate;
+mod view;
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cause::{Check, Denial, Framing};
+use futures_util::FutureExt as _;
+use http::header::{HOST, USER_AGENT};
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use ir::Enforcement;
+use observe::evidence::{Evidence, Received};
+use observe::trace::TraceContext;
+use upstream::{RequestBody, ResponseBody, Upload};
+
+pub(crate) use admit::{Context, Rejection, admit};
+pub(crate) use finish::AnswerBody;
+use finish::{Call, Finish};
+pub(crate) use respond::Dialect;
+pub(crate) use screen::client;
+pub(crate) use shape::PeerText;
+
+use crate::listen::Connection;
+use crate::runtime::{Backend, Route, Runtime};
+use crate::worker::Worker;
+
+/// How far a request came, for whoever renders its answer.
+#[derive(Default)]
+pub(crate) struct Trail<'a> {
+    /// The route.
+    pub(crate) route: Option<&'a Arc<Route>>,
+    /// The version, by its place.
+    pub(crate) version: Option<usize>,
+}
+
+impl Trail<'_> {
+    /// The form in which this caller expects refusals.
+    pub(crate) fn dialect(&self, parts: &Parts) -> Dialect {
+        let serve = self.route.and_then(|route| route.serve.as_ref().ok());
+        let models = serve.is_some_and(|serve| {
+            let is_models = |index: usize| {
+                serve.versions.get(index).is_some_and(|version| matches!(version.backend, Ok(Backend::Models(_))))
+            };
+            // Before the version is known, a route that has nothing but models speaks for it.
+            self.version.map_or_else(|| (0..serve.versions.len()).all(is_models), is_models)
+        });
+        if models { Dialect::OpenAi } else { Dialect::of(&parts.headers) }
+    }
+}
+
+/// Answers one request. Never fails: what goes wrong is an answer, also a defect of ours.
+pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, request: Request<Incoming>) -> Response<AnswerBody> {
+    let in_flight = connection.begin();
+    let runtime = worker.runtime();
+    let began = worker.clock.monotonic();
+    let (mut parts, incoming) = request.into_parts();
+    let mut evidence = receive(&connection, &worker, &runtime, &parts);
+    let upload = Rc::new(Upload::default());
+    let mut call = Call::default();
+    let mut trail = Trail::default();
+    let body = RequestBody::streamed(incoming, None, Rc::clone(&upload));
+    let context = Context { runtime: &runtime, worker: &worker, connection: &connection, explaining: false, live: true };
+    let serving = serve(&context, (&mut parts, body), &mut evidence, &mut trail, &mut call);
+    let served = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(decision = %evidence.received.decision, "a defect ended a request");
+        Err(Rejection { check: Check::Forward, denial: Denial::Route(cause::Route::Internal) })
+    });
+    let (response, refused) = match served {
+        Ok(mut response) => {
+            respond::decorate(&mut response, &evidence, &trail);
+            (response, None)
+        }
+        Err(rejection) => {
+            let rejection = blame(rejection, &connection);
+            let response = respond::refuse(&rejection, &evidence, &trail, &runtime, trail.dialect(&parts));
+            (response, Some((rejection.check, rejection.denial)))
+        }
+    };
+    let finish = Finish { worker: Rc::clone(&worker), in_flight, evidence, refused, began, upload, call };
+    finish::attach(response, finish)
+}
+
+/// What was received, before any judgement.
+fn receive(connection: &Connection, worker: &Worker, runtime: &Runtime, parts: &Parts) -> Evidence {
+    let at = worker.clock.now();
+    let milliseconds = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let random = [worker.random(), worker.random(), worker.random()];
+    let received = Received {
+        decision: worker.decisions.next(milliseconds),
+        at,
+        peer: connection.peer,
+        protocol: parts.version,
+        tls: connection.tls.is_some(),
+        method: parts.method.clone(),
+        target: parts.uri.clone(),
+        host: parts.headers.get(HOST).cloned(),
+        user_agent: parts.headers.get(USER_AGENT).cloned(),
+        trace: TraceContext::of(&parts.headers, random, runtime.settings.sample_ppm),
+    };
+    let mut evidence = Evidence::new(received, runtime.generation);
+    evidence.client = Some(screen::client(&runtime.settings.client_address, connection.peer.ip(), &parts.headers));
+    evidence
+}
+
+/// Admits a request and forwards it.
+async fn serve<'a>(
+    context: &Context<'a>,
+    (parts, mut body): (&mut Parts, RequestBody),
+    evidence: &mut Evidence,
+    trail: &mut Trail<'a>,
+    call: &mut Call,
+) -> Result<Response<ResponseBody>, Rejection> {
+    guard(context, parts).map_err(|cause| Rejection { check: Check::Guard, denial: Denial::Framing(cause) })?;
+    wire::fields::strip_at_entry(&mut parts.headers);
+    let permit = admit(context, parts, &mut body, evidence, trail).await?;
+    let forwarded = forward::forward(context, (parts, body), permit, evidence, call).await;
+    forwarded.map_err(|denial| Rejection { check: Check::Forward, denial })
+}
+
+/// What the guard of the connection found, or what HTTP/2 lets through that HTTP/1.1 cannot say.
+fn guard(context: &Context<'_>, parts: &Parts) -> Result<(), Framing> {
+    if parts.version == http::Version::HTTP_2 {
+        let limits = if context.connection.tls.is_some() { &context.runtime.settings.tls } else { &context.runtime.settings.plain };
+        return wire::h2_message(parts, limits);
+    }
+    match context.connection.violation() {
+        // The request that stands in for the refused one, and no other, has this host.
+        Some(cause) if parts.headers.get(HOST).is_some_and(|host| host == "refused.invalid") => Err(cause),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A body that failed because the guard refused its framing is refused with the guard's cause.
+fn blame(rejection: Rejection, connection: &Connection) -> Rejection {
+    match (&rejection.denial, connection.violation()) {
+        (Denial::Framing(Framing::BodyIncomplete | Framing::Chunk), Some(cause)) => {
+            Rejection { check: Check::Guard, denial: Denial::Framing(cause) }
+        }
+        (_, _) => rejection,
+    }
+}
+
+/// What a verdict comes to under its enforcement: in Shadow mode a refusal is only recorded.
+pub(crate) fn enforce(
+    verdict: Result<(), Denial>,
+    enforcement: Enforcement,
+    check: Check,
+    evidence: &mut Evidence,
+) -> Result<(), Denial> {
+    match (verdict, enforcement) {
+        (Err(denial), Enforcement::Shadow) => {
+            evidence.shadow.push((check, denial));
+            Ok(())
+        }
+        (verdict, Enforcement::Enforce | Enforcement::Shadow) => verdict,
+    }
+}

@@ -1,0 +1,248 @@
+//! A call to a model: the provider's credential is put on, its answer is passed on event by event,
+//! and what it cost is read on the way.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use cause::{Audience, Check, CredentialReport, Denial, Upstream as UpstreamCause};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Response};
+use http_body::{Body, Frame};
+use llm::openai::response::UsageReader;
+use llm::openai::stream::{Ended, Relay};
+use observe::evidence::{Evidence, Usage};
+use observe::decision::DecisionId;
+use upstream::body::BoxError;
+use upstream::{Cut, RequestBody, ResponseBody};
+
+use super::admit::Context;
+use super::finish::Call;
+use super::forward;
+use super::locate::Located;
+use super::validate::ModelCall;
+
+/// Fields of the caller that a provider sees; all others stay here.
+const PASSED: [HeaderName; 7] = [
+    ACCEPT,
+    CONTENT_TYPE,
+    USER_AGENT,
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    HeaderName::from_static("idempotency-key"),
+];
+
+/// Calls the model.
+pub(super) async fn call(
+    context: &Context<'_>,
+    parts: &mut Parts,
+    located: &Located<'_>,
+    model: ModelCall<'_>,
+    (evidence, call): (&Evidence, &mut Call),
+) -> Result<Response<ResponseBody>, Denial> {
+    let place = model.model.place.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
+    let mut headers = HeaderMap::with_capacity(PASSED.len() + 4);
+    for name in PASSED {
+        if let Some(value) = parts.headers.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers.insert(HOST, place.host.clone());
+    if let Some(authorization) = &model.model.authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
+    }
+    if let Some(trace) = evidence.received.trace.to_header() {
+        headers.insert(observe::trace::TRACEPARENT, trace);
+    }
+    located.serve.traffic.request.apply(&mut headers);
+    parts.headers = headers;
+    let path = format!("{}/{}", place.prefix, model.call.path());
+    parts.uri = path.parse().map_err(|_| Denial::Route(cause::Route::Internal))?;
+    let request_bytes = model.body.len() as u64;
+    let response = forward::send(context, (parts, RequestBody::of(model.body.clone())), &place.target, located, call).await?;
+    let backend = place.target.name();
+    judge(&response, backend)?;
+    Ok(meter(context, response, &model, (evidence, call), request_bytes))
+}
+
+/// A provider's refusal of ourselves is ours; its limits and failures are told as its own.
+fn judge(response: &Response<ResponseBody>, backend: &Arc<str>) -> Result<(), Denial> {
+    let backend = Arc::clone(backend);
+    let retry_after_seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Err(Denial::Upstream(match response.status().as_u16() {
+        status @ (401 | 403) => UpstreamCause::CredentialRefused { backend, status },
+        429 => UpstreamCause::RateLimited { backend, retry_after_seconds },
+        status @ 500.. => UpstreamCause::Error { backend, status, retry_after_seconds },
+        _ => return Ok(()),
+    }))
+}
+
+/// Has the answer's cost read on its way.
+fn meter(
+    context: &Context<'_>,
+    mut response: Response<ResponseBody>,
+    model: &ModelCall<'_>,
+    (evidence, call): (&Evidence, &mut Call),
+    request_bytes: u64,
+) -> Response<ResponseBody> {
+    let headers = response.headers_mut();
+    headers.remove(SET_COOKIE);
+    let stream = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    let usage = Rc::new(Cell::new(None));
+    call.usage = Some(Rc::clone(&usage));
+    if !stream {
+        return response.map(|inner| {
+            let reader = UsageReader::default();
+            ResponseBody::Boxed(Box::pin(Metered { inner, reader, usage }))
+        });
+    }
+    // Events are taken out or added, so the length is not known any more.
+    headers.remove(CONTENT_LENGTH);
+    let cut = Rc::new(Cell::new(None));
+    call.cut = Some(Rc::clone(&cut));
+    let farewell = Farewell {
+        decision: evidence.received.decision,
+        credentials: evidence.credentials.clone(),
+        audience: Audience::Caller { disclosure: context.runtime.settings.disclosure, proven: evidence.proven() },
+        docs: Arc::clone(&context.runtime.settings.docs),
+        backend: call.backend.clone().unwrap_or_default(),
+        cut,
+    };
+    let relay = Relay::new(model.call, model.usage_injected, request_bytes);
+    response.map(|inner| {
+        ResponseBody::Boxed(Box::pin(Relayed { inner, relay, usage, farewell, last: VecDeque::new(), ended: false }))
+    })
+}
+
+/// A whole answer, passed on as it comes.
+struct Metered {
+    inner: ResponseBody,
+    reader: UsageReader,
+    usage: Rc<Cell<Option<Usage>>>,
+}
+
+impl Body for Metered {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let item = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &item
+            && let Some(data) = frame.data_ref()
+        {
+            self.reader.push(data);
+            self.usage.set(self.reader.usage().map(counted));
+        }
+        Poll::Ready(item)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn counted(usage: llm::Usage) -> Usage {
+    Usage { input: usage.input, output: usage.output, estimated: usage.estimated }
+}
+
+/// What a caller is told when its stream is cut.
+struct Farewell {
+    decision: DecisionId,
+    credentials: Vec<CredentialReport>,
+    audience: Audience,
+    docs: Arc<str>,
+    backend: Arc<str>,
+    cut: Rc<Cell<Option<Denial>>>,
+}
+
+/// A stream, passed on event by event.
+struct Relayed {
+    inner: ResponseBody,
+    relay: Relay,
+    usage: Rc<Cell<Option<Usage>>>,
+    farewell: Farewell,
+    last: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl Relayed {
+    /// The stream ends here, for `cause` if it was cut.
+    fn end(&mut self, cause: Option<UpstreamCause>) {
+        self.ended = true;
+        let (rest, ended) = self.relay.finish();
+        if !rest.is_empty() {
+            self.last.push_back(rest);
+        }
+        let cause = match (cause, ended) {
+            (Some(_) | None, Ended::Complete | Ended::Failed) => None,
+            (Some(cause), Ended::Cut) => Some(cause),
+            (None, Ended::Cut) => Some(Cut::Reset.cause(&self.farewell.backend)),
+        };
+        if let Some(cause) = cause {
+            let denial = Denial::Upstream(cause);
+            let view = cause::view(&denial, self.farewell.audience, &self.farewell.docs);
+            let event =
+                self.relay.error_event(&view, self.farewell.decision.as_str(), &self.farewell.credentials, Check::Forward);
+            self.last.push_back(event);
+            self.farewell.cut.set(Some(denial));
+        }
+        self.usage.set(Some(counted(self.relay.usage())));
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        loop {
+            if this.ended {
+                return Poll::Ready(this.last.pop_front().map(|bytes| Ok(Frame::data(bytes))));
+            }
+            match this.relay.take() {
+                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Ok(None) => {}
+                Err(too_large) => {
+                    let reason = format!("an event of its stream is larger than {} bytes", too_large.limit).into();
+                    let backend = Arc::clone(&this.farewell.backend);
+                    this.end(Some(UpstreamCause::Protocol { backend, reason }));
+                    continue;
+                }
+            }
+            match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+                // Trailers say nothing to readers of events.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        this.relay.push(data);
+                    }
+                }
+                Some(Err(error)) => {
+                    let cut = error.downcast_ref::<Cut>().copied().unwrap_or(Cut::Reset);
+                    let cause = cut.cause(&this.farewell.backend);
+                    this.end(Some(cause));
+                }
+                None => this.end(None),
+            }
+        }
+    }
+}
+
+impl Drop for Relayed {
+    /// A caller that leaves has used what came so far.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.usage.set(Some(counted(self.relay.usage())));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Tokens: judged by their signature (RFC 7519), or by asking their issuer (RFC 7662).
+
+use std::sync::Arc;
+
+use cause::{CredentialKind, CredentialReport, CredentialState, Denial, Token, TokenPart};
+use jiff::SignedDuration;
+use observe::evidence::Evidence;
+use policy::jwt::{self, Refused};
+
+use super::admit::Context;
+use super::identify::{Credentials, Tried};
+use crate::egress;
+use crate::runtime::{Authentication, IdentityHeaders, Provider};
+use crate::state::{Introspected, KeysView, Verified, form_encode};
+
+/// How long a verified token is not verified again.
+const VERIFIED_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// How long an issuer's good and bad word count.
+const ACTIVE_FOR: SignedDuration = SignedDuration::from_secs(30);
+const INACTIVE_FOR: SignedDuration = SignedDuration::from_secs(5);
+/// The largest answer of an introspection endpoint.
+const ANSWER_BYTES: usize = 64 * 1024;
+
+/// A signed token of a known issuer.
+pub(super) async fn signed(
+    context: &Context<'_>,
+    text: &str,
+    provider: &Arc<Provider>,
+    source: &Arc<str>,
+    evidence: &Evidence,
+) -> Tried {
+    let outcome = verify(context, text, provider, evidence).await;
+    tried(CredentialKind::Jwt, source, outcome)
+}
+
+async fn verify(context: &Context<'_>, text: &str, provider: &Arc<Provider>, evidence: &Evidence) -> Result<Verified, Token> {
+    let worker = context.worker;
+    let (now, arrived) = (evidence.received.at, worker.clock.monotonic());
+    let digest = policy::key_text::digest(text);
+    let mut view = provider.keys.view(arrived);
+    if let Ok(keys) = &view
+        && let Some(known) = worker.tokens.borrow_mut().verified(provider.id, &digest, now, (provider.version, keys.generation))
+    {
+        return Ok(known);
+    }
+    if view.is_err() && !context.explaining {
+        view = provider.keys.fresher(None, arrived, &worker.clock).await;
+    }
+    let mut keys = view?;
+    let verified = match jwt::verify(text, &provider.rules, &keys.keys, now) {
+        Err(Refused::KeyUnknown) if !context.explaining => {
+            keys = provider.keys.fresher(Some(&keys), arrived, &worker.clock).await?;
+            jwt::verify(text, &provider.rules, &keys.keys, now)
+        }
+        judged => judged,
+    };
+    let token = verified.map_err(|refused| refused.into_cause(&provider.rules))?;
+    let until = token.expires_at.map_or(now + VERIFIED_FOR, |at| at.min(now + VERIFIED_FOR));
+    let verified = remember(token.principal, until, provider, &keys);
+    worker.tokens.borrow_mut().keep_verified(provider.id, digest, verified.clone());
+    Ok(verified)
+}
+
+fn remember(principal: policy::principal::Principal, until: jiff::Timestamp, provider: &Provider, keys: &KeysView) -> Verified {
+    let headers = Arc::new(IdentityHeaders::of(&principal));
+    Verified { principal, headers, until, judged_by: (provider.version, keys.generation) }
+}
+
+/// A token that issuers are asked about, in the order of the manifest, until one knows it.
+pub(super) async fn introspected(
+    context: &Context<'_>,
+    text: &str,
+    providers: &[Arc<Provider>],
+    source: &Arc<str>,
+    evidence: &Evidence,
+) -> Tried {
+    let mut outcome = Err(Token::Malformed { part: TokenPart::Structure });
+    for provider in providers {
+        outcome = ask(context, text, provider, evidence).await;
+        // Another issuer may know a token that this one calls inactive.
+        if !matches!(outcome, Err(Token::Inactive { .. })) {
+            break;
+        }
+    }
+    tried(CredentialKind::Introspection, source, outcome)
+}
+
+async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, evidence: &Evidence) -> Result<Verified, Token> {
+    let worker = context.worker;
+    let now = evidence.received.at;
+    let unavailable = |reason: String| Token::IntrospectionUnavailable { provider: provider.rules.name().clone(), reason: reason.into() };
+    if text.is_empty() || text.len() > jwt::LONGEST {
+        return Err(Token::Malformed { part: TokenPart::Structure });
+    }
+    let digest = policy::key_text::digest(text);
+    if let Some(known) = worker.tokens.borrow_mut().introspected(provider.id, &digest, now) {
+        return known.verdict;
+    }
+    let Some(endpoint) = &provider.introspection else {
+        return Err(unavailable("its endpoint cannot be used".to_owned()));
+    };
+    if context.explaining && !context.live {
+        return Err(unavailable("`doorward explain` of files opens no connection; ask a running gateway".to_owned()));
+    }
+    let form = format!("token={}&token_type_hint=access_token", form_encode(text));
+    let fetched = egress::post_form(&worker.upstreams, &endpoint.url, &endpoint.authorization, form, ANSWER_BYTES).await;
+    let fetched = fetched.map_err(unavailable)?;
+    match fetched.status.as_u16() {
+        200 => {}
+        401 | 403 => return Err(Token::IntrospectionRefused { provider: provider.rules.name().clone() }),
+        status => return Err(unavailable(format!("it answered {status}"))),
+    }
+    let judged = policy::introspection::judge(&fetched.body, &provider.rules, now);
+    let until = match &judged {
+        Ok(token) => token.expires_at.map_or(now + ACTIVE_FOR, |at| at.min(now + ACTIVE_FOR)),
+        Err(_) => now + INACTIVE_FOR,
+    };
+    let verdict = judged.map(|token| {
+        let headers = Arc::new(IdentityHeaders::of(&token.principal));
+        Verified { principal: token.principal, headers, until, judged_by: (provider.version, 0) }
+    });
+    worker.tokens.borrow_mut().keep_introspected(provider.id, digest, Introspected { verdict: verdict.clone(), until });
+    verdict
+}
+
+/// A text that none of the route's methods takes.
+pub(super) fn unaccepted(text: &str, signed: bool, authentication: &Authentication, source: &Arc<str>) -> Tried {
+    let cause = if signed {
+        let accepted = authentication.jwt.iter().map(|provider| provider.rules.issuer().into()).collect();
+        Token::IssuerUnknown { accepted }
+    } else {
+        jwt::malformed(text)
+    };
+    tried(CredentialKind::Jwt, source, Err(cause))
+}
+
+fn tried(kind: CredentialKind, source: &Arc<str>, outcome: Result<Verified, Token>) -> Tried {
+    let state = match &outcome {
+        Ok(_) => CredentialState::Accepted,
+        Err(cause) => state_of(cause),
+    };
+    Tried {
+        report: CredentialReport { source: Arc::clone(source), kind, state, id: None },
+        outcome: match outcome {
+            Ok(verified) => Ok(Credentials { principal: verified.principal, headers: Some(verified.headers), key_index: None }),
+            Err(cause) => Err(Denial::Token(cause)),
+        },
+    }
+}
+
+const fn state_of(cause: &Token) -> CredentialState {
+    match cause {
+        Token::Malformed { .. } => CredentialState::Malformed,
+        Token::Expired { .. } | Token::TooOld { .. } => CredentialState::Expired,
+        Token::NotYetValid { .. } => CredentialState::NotYetValid,
+        Token::KeysUnavailable { .. } | Token::IntrospectionUnavailable { .. } | Token::IntrospectionRefused { .. } => {
+            CredentialState::Unavailable
+        }
+        Token::KeyUnknown { .. } | Token::Inactive { .. } => CredentialState::Unknown,
+        Token::Encrypted
+        | Token::AlgorithmNotAllowed { .. }
+        | Token::CriticalHeader
+        | Token::TypeNotAccepted
+        | Token::IssuerUnknown { .. }
+        | Token::SignatureInvalid { .. }
+        | Token::AudienceWrong { .. }
+        | Token::ClaimMissing { .. } => CredentialState::NotAccepted,
+    }
+}

@@ -1,0 +1,143 @@
+//! How callers of a route prove who they are.
+
+use std::sync::Arc;
+
+use cause::CredentialKind;
+use http::HeaderName;
+use ir::{AuthenticationMode, KeySource, Method};
+
+use super::Provider;
+
+/// How callers of a route prove who they are.
+#[derive(Debug)]
+pub struct Authentication {
+    /// Whether they must.
+    pub mode: AuthenticationMode,
+    /// Where API keys are accepted.
+    pub keys: Vec<KeyPlace>,
+    /// Whether API keys are accepted in `Authorization: Bearer`.
+    pub bearer_keys: bool,
+    /// Issuers of tokens that are judged by their signature.
+    pub jwt: Vec<Arc<Provider>>,
+    /// Issuers that are asked about tokens.
+    pub introspection: Vec<Arc<Provider>>,
+    /// Where credentials are accepted, in words.
+    pub accepted: Vec<Arc<str>>,
+    /// What a 401 offers.
+    pub challenges: Vec<Challenge>,
+}
+
+/// A place of API keys beside `Authorization`.
+#[derive(Clone, Debug)]
+pub enum KeyPlace {
+    /// A header field, and its place in words.
+    Header(HeaderName, Arc<str>),
+    /// A query parameter, and its place in words.
+    Query(Arc<str>, Arc<str>),
+}
+
+/// One challenge of `WWW-Authenticate`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// RFC 6750.
+    Bearer,
+    /// An API key, with the parameters that say where.
+    ApiKey(String),
+}
+
+/// The place of bearer credentials, in words.
+pub const BEARER: &str = "Authorization: Bearer";
+
+impl Authentication {
+    /// Compiles a route's methods. `provider` finds an issuer; the translator has closed routes
+    /// whose issuers are missing.
+    pub fn compile(written: &ir::Authentication, provider: impl Fn(&ir::ProviderId) -> Option<Arc<Provider>>) -> Self {
+        let mut compiled = Self {
+            mode: written.mode,
+            keys: Vec::new(),
+            bearer_keys: false,
+            jwt: Vec::new(),
+            introspection: Vec::new(),
+            accepted: Vec::new(),
+            challenges: Vec::new(),
+        };
+        for method in &written.methods {
+            match method {
+                Method::ApiKey(KeySource::Header(name)) => {
+                    let Ok(parsed) = name.parse::<HeaderName>() else { continue };
+                    let place: Arc<str> = format!("header {}", titled(name)).into();
+                    compiled.challenge(Challenge::ApiKey(format!("in=\"header\", name=\"{}\"", titled(name))));
+                    compiled.accept(&place);
+                    compiled.keys.push(KeyPlace::Header(parsed, place));
+                }
+                Method::ApiKey(KeySource::Query(name)) => {
+                    let place: Arc<str> = format!("query parameter {name}").into();
+                    let shown: String = name.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\')).collect();
+                    compiled.challenge(Challenge::ApiKey(format!("in=\"query\", name=\"{shown}\"")));
+                    compiled.accept(&place);
+                    compiled.keys.push(KeyPlace::Query(Arc::clone(name), place));
+                }
+                Method::ApiKey(KeySource::Bearer) => {
+                    compiled.bearer_keys = true;
+                    compiled.bearer();
+                }
+                Method::Jwt(id) => {
+                    compiled.jwt.extend(provider(id));
+                    compiled.bearer();
+                }
+                Method::Introspection(id) => {
+                    compiled.introspection.extend(provider(id));
+                    compiled.bearer();
+                }
+            }
+        }
+        compiled
+    }
+
+    /// Whether `Authorization: Bearer` is looked at.
+    #[must_use]
+    pub fn takes_bearer(&self) -> bool {
+        self.bearer_keys || !self.jwt.is_empty() || !self.introspection.is_empty()
+    }
+
+    /// What `Authorization: Bearer` holds first of all.
+    #[must_use]
+    pub fn bearer_kind(&self) -> CredentialKind {
+        if !self.jwt.is_empty() {
+            CredentialKind::Jwt
+        } else if self.introspection.is_empty() {
+            CredentialKind::ApiKey
+        } else {
+            CredentialKind::Introspection
+        }
+    }
+
+    fn bearer(&mut self) {
+        self.accept(&BEARER.into());
+        self.challenge(Challenge::Bearer);
+    }
+
+    fn accept(&mut self, place: &Arc<str>) {
+        if !self.accepted.contains(place) {
+            self.accepted.push(Arc::clone(place));
+        }
+    }
+
+    fn challenge(&mut self, challenge: Challenge) {
+        if !self.challenges.contains(&challenge) {
+            self.challenges.push(challenge);
+        }
+    }
+}
+
+/// `x-api-key` as people write it: `X-Api-Key`.
+fn titled(name: &str) -> String {
+    let mut start = true;
+    name.chars()
+        .map(|character| {
+            let shown = if start { character.to_ascii_uppercase() } else { character };
+            start = character == '-';
+            shown
+        })
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! What answers the requests of a version.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cause::Fault;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use upstream::{Protocol, Target, TlsIdentity};
+
+use super::Redirect;
+
+/// What answers the requests of a version.
+#[derive(Debug)]
+pub enum Backend {
+    /// Services by weight.
+    Services(Services),
+    /// A URL.
+    Url(Url),
+    /// The unified AI API.
+    Models(Models),
+    /// A fixed answer.
+    Response {
+        /// Its status.
+        status: StatusCode,
+        /// Its fields.
+        headers: HeaderMap,
+        /// Its body.
+        body: Bytes,
+    },
+    /// A redirect.
+    Redirect(Redirect),
+}
+
+/// Services by weight.
+#[derive(Debug)]
+pub struct Services {
+    shares: Vec<Service>,
+    total: u64,
+}
+
+/// One Service and its share.
+#[derive(Debug)]
+pub struct Service {
+    /// Where it is, or why it cannot serve its share.
+    pub target: Result<Arc<Target>, Arc<Fault>>,
+    /// Its share.
+    pub weight: u32,
+}
+
+impl Services {
+    /// Services with their shares.
+    #[must_use]
+    pub fn new(shares: Vec<Service>) -> Self {
+        let total = shares.iter().map(|share| u64::from(share.weight)).sum();
+        Self { shares, total }
+    }
+
+    /// The Service for one request; `random` is any number. `None` when every weight is 0.
+    #[must_use]
+    pub fn choose(&self, random: u64) -> Option<&Service> {
+        if let [only] = self.shares.as_slice() {
+            return (self.total > 0).then_some(only);
+        }
+        let mut place = random.checked_rem(self.total)?;
+        self.shares.iter().find(|share| {
+            let weight = u64::from(share.weight);
+            let chosen = place < weight;
+            place = place.saturating_sub(weight);
+            chosen
+        })
+    }
+}
+
+/// A URL.
+#[derive(Debug)]
+pub struct Url {
+    /// Where it is.
+    pub target: Arc<Target>,
+    /// Its `Host`.
+    pub host: HeaderValue,
+    /// What is put before the path; empty for nothing.
+    pub prefix: Arc<str>,
+}
+
+impl Url {
+    /// A URL as a target; `name` is how causes call it.
+    ///
+    /// # Errors
+    /// Why its certificate authorities or its host cannot be used.
+    pub fn of(written: &ir::UrlBackend, name: Arc<str>) -> Result<Self, Arc<str>> {
+        let (protocol, usual) = match written.scheme {
+            ir::Scheme::Http => (Protocol::Http1, 80),
+            ir::Scheme::Https => (Protocol::Tls(TlsIdentity::new(Arc::clone(&written.host), written.roots.clone())?), 443),
+        };
+        let bracketed = if written.host.contains(':') { format!("[{}]", written.host) } else { written.host.to_string() };
+        let host = if written.port == usual { bracketed } else { format!("{bracketed}:{}", written.port) };
+        let host = HeaderValue::from_str(&host).map_err(|_| Arc::from("the host is no field value"))?;
+        let endpoint = written.host.parse().map_or_else(
+            |_| ir::Endpoint::Name(Arc::clone(&written.host), written.port),
+            |address| ir::Endpoint::Address(SocketAddr::new(address, written.port)),
+        );
+        let target = Arc::new(Target::new(name, vec![endpoint], protocol));
+        Ok(Self { target, host, prefix: Arc::clone(&written.path) })
+    }
+}
+
+/// The models of a route, by the names that callers use.
+#[derive(Debug)]
+pub struct Models(pub Vec<ModelTarget>);
+
+/// One model.
+#[derive(Debug)]
+pub struct ModelTarget {
+    /// What callers call it, and its namespace-qualified name.
+    pub names: [Arc<str>; 2],
+    /// What the provider calls it.
+    pub upstream_name: Arc<str>,
+    /// Where it is, or why it cannot be used.
+    pub place: Result<Url, Arc<Fault>>,
+    /// The gateway's own credential, as a field value that is never logged.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl Models {
+    /// The model that a caller names.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&ModelTarget> {
+        self.0.iter().find(|model| model.names.iter().any(|known| **known == *name))
+    }
+
+    /// The names that callers use.
+    #[must_use]
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.0.iter().map(|model| Arc::clone(&model.names[0])).collect()
+    }
+}

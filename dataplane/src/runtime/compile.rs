@@ -1,0 +1,260 @@
+//! From a snapshot to a runtime. Total: what cannot be compiled is closed with its fault, as the
+//! translator would have closed it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use ir::{Part, ProviderId, Snapshot};
+use policy::addresses::AddressRules;
+use policy::keys::KeyRing;
+use policy::principal::Principal;
+use policy::rules::RuleSet;
+use policy::version::Versions;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use upstream::{Protocol, Target};
+
+use super::router::{Entry, shared_hosts};
+use super::{
+    Authentication, Backend, HeldLimit, IdentityHeaders, IntrospectionTarget, Listener, ModelTarget, Models, Placement, Ports,
+    Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url, Version,
+};
+use crate::state::State;
+
+/// Compiles a snapshot. Counters and key sets come from `state`, where they outlive the runtime.
+#[must_use]
+pub fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, generation: u64) -> Runtime {
+    let providers: HashMap<ProviderId, Arc<Provider>> =
+        snapshot.providers.values().map(|written| (written.id.clone(), Arc::new(provider(written, state)))).collect();
+    let targets = Targets::of(snapshot);
+    let routes: Vec<Arc<Route>> = snapshot
+        .routes
+        .values()
+        .map(|written| Arc::new(Route { name: written.id.0.clone(), id: written.id.clone(), serve: serve(written, &targets, &providers, state) }))
+        .collect();
+    let keys = KeyRing::new(snapshot.keys.values().map(Arc::clone));
+    Runtime {
+        generation,
+        settings: settings(&snapshot.settings),
+        ports: ports(snapshot, placement),
+        routes,
+        key_headers: keys.iter().map(|held| IdentityHeaders::of(&held.principal)).collect(),
+        key_limits: keys.iter().map(|held| limits("ApiKey", &held.key.id.0, &held.key.limits, state)).collect(),
+        keys,
+        anonymous: Principal::anonymous(),
+        providers,
+    }
+}
+
+fn settings(written: &ir::Settings) -> Settings {
+    let mut plain = wire::Limits::default();
+    plain.methods.extend(written.methods.iter().map(ToString::to_string));
+    let tls = wire::Limits { scheme: wire::Scheme::Https, ..plain.clone() };
+    Settings {
+        client_address: written.client_address.clone(),
+        disclosure: written.disclosure,
+        timeouts: written.timeouts,
+        docs: Arc::clone(&written.docs),
+        sample_ppm: written.traces.as_ref().map_or(0, |traces| traces.sample_ppm),
+        plain: Arc::new(plain),
+        tls: Arc::new(tls),
+    }
+}
+
+fn ports(snapshot: &Snapshot, placement: &Placement) -> Ports {
+    let certificates: BTreeMap<_, _> = snapshot
+        .certificates
+        .iter()
+        .filter_map(|(id, written)| Some((id, Arc::new(certified(written)?))))
+        .collect();
+    let mut ports = Ports::default();
+    for written in snapshot.listeners.values() {
+        let attached = snapshot.routes.values().enumerate().filter(|(_, route)| route.listeners.contains(&written.id));
+        let hosts: Vec<_> = attached
+            .filter_map(|(index, route)| Some((index, route, shared_hosts(&route.hostnames, written.hostname.as_ref())?)))
+            .collect();
+        let entries = hosts.iter().flat_map(|(index, route, hosts)| {
+            route.matches.iter().map(move |conditions| Entry { hosts, conditions, route: *index })
+        });
+        let certificates = match &written.certificates {
+            Part::Ready(ids) => ids.iter().filter_map(|id| certificates.get(id).cloned()).collect(),
+            Part::Broken(_) => Vec::new(),
+        };
+        let listener =
+            Listener { id: written.id.clone(), hostname: written.hostname.clone(), router: Router::new(entries), certificates };
+        ports.insert(placement, written, listener);
+    }
+    ports
+}
+
+fn certified(written: &ir::Certificate) -> Option<CertifiedKey> {
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(written.chain.as_bytes()).collect::<Result<_, _>>().ok()?;
+    let key = PrivateKeyDer::from_pem_slice(written.key.expose().as_bytes()).ok()?;
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).ok()?;
+    let certified = CertifiedKey::new(chain, key);
+    certified.keys_match().is_ok().then_some(certified)
+}
+
+/// Where the backends of a snapshot are, each made once.
+struct Targets<'a> {
+    snapshot: &'a Snapshot,
+    services: BTreeMap<&'a ir::ServiceId, Arc<Target>>,
+}
+
+impl<'a> Targets<'a> {
+    fn of(snapshot: &'a Snapshot) -> Self {
+        let services = snapshot
+            .services
+            .iter()
+            .map(|(id, service)| {
+                let protocol = if service.http2 { Protocol::Http2 } else { Protocol::Http1 };
+                let name = format!("Service {id}").into();
+                (id, Arc::new(Target::new(name, service.endpoints.clone(), protocol)))
+            })
+            .collect();
+        Self { snapshot, services }
+    }
+
+    fn backend(&self, written: &ir::Backend, route: &ObjectRef) -> Result<Backend, Arc<Fault>> {
+        Ok(match written {
+            ir::Backend::Services(shares) => Backend::Services(Services::new(
+                shares
+                    .iter()
+                    .map(|share| Service { target: self.service(&share.service, route), weight: share.weight })
+                    .collect(),
+            )),
+            ir::Backend::Url(written) => Backend::Url(url(written, format!("{}:{}", written.host, written.port).into(), route)?),
+            ir::Backend::Models(ids) => Backend::Models(Models(ids.iter().map(|id| self.model(id, route)).collect())),
+            ir::Backend::Response(written) => response(written),
+            ir::Backend::Redirect(written) => Backend::Redirect(written.clone()),
+        })
+    }
+
+    fn service(&self, written: &Part<ir::ServiceId>, route: &ObjectRef) -> Result<Arc<Target>, Arc<Fault>> {
+        let id = written.as_result().map_err(Arc::clone)?;
+        self.services.get(id).cloned().ok_or_else(|| {
+            let target = ObjectRef::new("Service", id.name.clone());
+            let cause = FaultCause::BackendNotFound(cause::BrokenReference { target, nearest: None });
+            Arc::new(Fault::error(route.clone(), FieldPath::of("spec.versions"), cause))
+        })
+    }
+
+    fn model(&self, id: &ir::ModelId, route: &ObjectRef) -> ModelTarget {
+        let own = id.0.namespace == route.name.namespace;
+        let qualified: Arc<str> = id.to_string().into();
+        let names = [if own { Arc::clone(&id.0.name) } else { Arc::clone(&qualified) }, qualified];
+        let unusable = |fault: &Arc<Fault>| ModelTarget {
+            names: names.clone(),
+            upstream_name: "".into(),
+            place: Err(Arc::clone(fault)),
+            authorization: None,
+        };
+        let written = match self.snapshot.models.get(id) {
+            Some(Part::Ready(written)) => written,
+            Some(Part::Broken(fault)) => return unusable(fault),
+            None => {
+                let target = ObjectRef::new("AiModel", id.0.clone());
+                let cause = FaultCause::ReferenceNotFound(cause::BrokenReference { target, nearest: None });
+                return unusable(&Arc::new(Fault::error(route.clone(), FieldPath::of("spec.versions"), cause)));
+            }
+        };
+        let authorization = written.credential.as_ref().and_then(|credential| secret_header(&format!("Bearer {}", credential.expose())));
+        ModelTarget {
+            upstream_name: Arc::clone(&written.model),
+            place: url(&written.endpoint, format!("AiModel {id}").into(), route),
+            authorization,
+            names,
+        }
+    }
+}
+
+fn secret_header(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn response(written: &ir::FixedResponse) -> Backend {
+    let headers = written
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?)))
+        .fold(HeaderMap::new(), |mut headers, (name, value)| {
+            headers.append(name, value);
+            headers
+        });
+    Backend::Response {
+        status: StatusCode::from_u16(written.status).unwrap_or(StatusCode::OK),
+        headers,
+        body: Bytes::copy_from_slice(written.body.as_bytes()),
+    }
+}
+
+/// A URL as a target named `name`; `holder` is whose fault an unusable one is.
+fn url(written: &ir::UrlBackend, name: Arc<str>, holder: &ObjectRef) -> Result<Url, Arc<Fault>> {
+    Url::of(written, name).map_err(|reason| {
+        let cause = FaultCause::CertificateInvalid { target: holder.clone(), reason };
+        Arc::new(Fault::error(holder.clone(), FieldPath::of("spec"), cause))
+    })
+}
+
+fn provider(written: &Arc<ir::Provider>, state: &State) -> Provider {
+    let holder = ObjectRef::new("IdentityProvider", written.id.0.clone());
+    let introspection = written.introspection.as_ref().and_then(|introspection| {
+        let place = crate::state::parse_url(&introspection.uri)?;
+        let url = url(&place, format!("IdentityProvider {}", written.id).into(), &holder).ok()?;
+        let authorization = secret_header(&crate::state::basic(&introspection.client_id, introspection.client_secret.expose()))?;
+        Some(IntrospectionTarget { url, authorization })
+    });
+    Provider {
+        id: state.stable_hash(&holder.to_string()),
+        version: state.stable_hash(&format!("{written:?}")),
+        rules: policy::jwt::Rules::compile(written),
+        keys: state.key_set(written),
+        introspection,
+    }
+}
+
+fn limits(kind: &str, name: &ObjectName, written: &[ir::Limit], state: &State) -> Vec<HeldLimit> {
+    let holder = ObjectRef::new(kind, name.clone());
+    written.iter().map(|limit| HeldLimit::compile(&holder, limit, |text| state.stable_hash(text))).collect()
+}
+
+fn serve(
+    route: &ir::Route,
+    targets: &Targets<'_>,
+    providers: &HashMap<ProviderId, Arc<Provider>>,
+    state: &State,
+) -> Result<Serve, Arc<Fault>> {
+    let written = route.serve.as_result().map_err(Arc::clone)?;
+    let name = &route.id.0;
+    let holder = ObjectRef::new("ApiRoute", name.clone());
+    let path = route.matches.first().map_or("/", |first| match &first.path {
+        ir::PathMatch::Exact(path) | ir::PathMatch::Prefix(path) => path,
+        ir::PathMatch::Regex(_) => "/",
+    });
+    let checks = &written.checks;
+    Ok(Serve {
+        choice: Versions::compile(name, path, &written.versioning, &written.versions),
+        versions: written
+            .versions
+            .iter()
+            .map(|version| Version {
+                text: version.version.to_string().into(),
+                backend: version.backend.as_result().map_err(Arc::clone).and_then(|backend| targets.backend(backend, &holder)),
+            })
+            .collect(),
+        authentication: Authentication::compile(&checks.authentication, |id| providers.get(id).cloned()),
+        consumers: checks.consumers.clone(),
+        rules: RuleSet::compile(name, &checks.authorization),
+        addresses: AddressRules::compile(&checks.addresses),
+        limits: limits("ApiRoute", name, &checks.limits, state),
+        max_body_bytes: checks.max_body_bytes,
+        traffic: Traffic::compile(&written.traffic),
+    })
+}

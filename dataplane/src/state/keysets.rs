@@ -1,0 +1,280 @@
+//! Issuers' key sets: fetched in the background, kept while they may be stale, one fetch for an
+//! unknown key in 30 s (DESIGN section 5).
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use cause::Token;
+use policy::jwt::KeySet;
+use tokio::sync::{Notify, mpsc, watch};
+use upstream::Upstreams;
+
+use super::parse_url;
+use crate::clock::Clock;
+
+/// How long a set may be used after its last good fetch.
+const STALE: Duration = Duration::from_secs(3600);
+/// How often a set is fetched when all is well.
+const REFRESH: Duration = Duration::from_secs(300);
+/// Between two fetches for unknown keys, and the longest pause after a failed one.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How long a request waits for a fetch.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// The largest document that is read.
+const DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// The key set of one issuer, shared by all workers and kept across configurations.
+#[derive(Debug)]
+pub struct KeySetCell {
+    provider: cause::ObjectName,
+    issuer: Arc<str>,
+    source: ir::KeySet,
+    algorithms: ArcSwap<Vec<Arc<str>>>,
+    current: ArcSwapOption<Fetched>,
+    /// Why there is no set, or none newer; for the owner.
+    trouble: Mutex<Arc<str>>,
+    /// Monotonic nanoseconds of the last attempt that ended; 0 for none.
+    attempted_at: AtomicU64,
+    /// Attempts that ended.
+    attempts: watch::Sender<u64>,
+    wanted: Notify,
+    retired: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Fetched {
+    keys: Arc<KeySet>,
+    /// Monotonic nanoseconds.
+    at: u64,
+    /// Tells sets apart in the token cache.
+    generation: u64,
+}
+
+/// The keys as a request finds them.
+#[derive(Clone, Debug)]
+pub struct KeysView {
+    /// The keys.
+    pub keys: Arc<KeySet>,
+    /// Tells sets apart in the token cache.
+    pub generation: u64,
+    /// Monotonic nanoseconds of their fetch.
+    fetched_at: u64,
+}
+
+impl KeySetCell {
+    /// The cell of an issuer. Inline keys are there at once; the translator has checked them.
+    #[must_use]
+    pub fn new(provider: &ir::Provider) -> Self {
+        let cell = Self {
+            provider: provider.id.0.clone(),
+            issuer: Arc::clone(&provider.issuer),
+            source: provider.keys.clone(),
+            algorithms: ArcSwap::from_pointee(provider.algorithms.clone()),
+            current: ArcSwapOption::empty(),
+            trouble: Mutex::new("the key set has not been fetched yet".into()),
+            attempted_at: AtomicU64::new(0),
+            attempts: watch::Sender::new(0),
+            wanted: Notify::new(),
+            retired: AtomicBool::new(false),
+        };
+        if let ir::KeySet::Inline(text) = &provider.keys {
+            cell.accept(text.as_bytes(), u64::MAX);
+        }
+        cell
+    }
+
+    /// Whether the keys stand in the manifest.
+    #[must_use]
+    pub const fn is_inline(&self) -> bool {
+        matches!(self.source, ir::KeySet::Inline(_))
+    }
+
+    /// Other algorithms are allowed now: the keys are read anew.
+    pub fn allow(&self, algorithms: &[Arc<str>]) {
+        if self.algorithms.load().as_slice() == algorithms {
+            return;
+        }
+        self.algorithms.store(Arc::new(algorithms.to_vec()));
+        if let ir::KeySet::Inline(text) = &self.source {
+            self.accept(text.as_bytes(), u64::MAX);
+        } else {
+            self.wanted.notify_one();
+        }
+    }
+
+    /// No configuration uses it any more.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        self.wanted.notify_one();
+    }
+
+    /// The keys, as long as they may be used at `now` (monotonic nanoseconds).
+    ///
+    /// # Errors
+    /// `token.keys_unavailable` when there are none, or they are too old.
+    pub fn view(&self, now: u64) -> Result<KeysView, Token> {
+        let current = self.current.load();
+        match current.as_ref() {
+            Some(fetched) if now.saturating_sub(fetched.at) <= nanoseconds(STALE) => Ok(KeysView {
+                keys: Arc::clone(&fetched.keys),
+                generation: fetched.generation,
+                fetched_at: fetched.at,
+            }),
+            Some(_) | None => Err(self.unavailable()),
+        }
+    }
+
+    /// The keys, for a token whose key `seen` does not hold and that arrived at `arrived`: fetched
+    /// once more unless they are fresh enough to say that the key does not exist.
+    ///
+    /// # Errors
+    /// `token.key_unknown` when fresh keys do not hold it; `token.keys_unavailable` when the fetch
+    /// failed.
+    pub async fn fresher(&self, seen: Option<&KeysView>, arrived: u64, clock: &Clock) -> Result<KeysView, Token> {
+        if self.is_inline() {
+            return seen.cloned().ok_or_else(|| self.unavailable()).and(Err(self.unknown()));
+        }
+        if seen.is_some_and(|seen| arrived.saturating_sub(seen.fetched_at) <= nanoseconds(PAUSE)) {
+            return Err(self.unknown());
+        }
+        let attempted = self.attempted_at.load(Ordering::Relaxed);
+        if attempted > 0 && arrived.saturating_sub(attempted) <= nanoseconds(PAUSE) {
+            // It was tried a moment ago and failed, else `seen` were fresh.
+            return self.newer_than(seen).ok_or_else(|| self.unavailable());
+        }
+        let mut attempts = self.attempts.subscribe();
+        self.wanted.notify_one();
+        let ended = tokio::time::timeout(PATIENCE, attempts.changed()).await;
+        if ended.is_err() {
+            return Err(self.unavailable());
+        }
+        let _ = clock;
+        self.newer_than(seen).ok_or_else(|| self.unavailable())
+    }
+
+    fn newer_than(&self, seen: Option<&KeysView>) -> Option<KeysView> {
+        let current = self.current.load();
+        let fetched = current.as_ref()?;
+        let newer = seen.is_none_or(|seen| fetched.generation > seen.generation);
+        newer.then(|| KeysView { keys: Arc::clone(&fetched.keys), generation: fetched.generation, fetched_at: fetched.at })
+    }
+
+    fn unknown(&self) -> Token {
+        Token::KeyUnknown { provider: self.provider.clone() }
+    }
+
+    fn unavailable(&self) -> Token {
+        let reason = Arc::clone(&self.trouble.lock().unwrap_or_else(PoisonError::into_inner));
+        Token::KeysUnavailable { provider: self.provider.clone(), reason }
+    }
+
+    /// Takes a document, or records why it cannot be used.
+    fn accept(&self, document: &[u8], at: u64) -> bool {
+        match KeySet::parse(document, &self.algorithms.load()) {
+            Ok(keys) => {
+                let generation = self.current.load().as_ref().map_or(1, |fetched| fetched.generation + 1);
+                self.current.store(Some(Arc::new(Fetched { keys: Arc::new(keys), at, generation })));
+                true
+            }
+            Err(reason) => {
+                self.note(&format!("the key set cannot be used: {reason}"));
+                false
+            }
+        }
+    }
+
+    fn note(&self, trouble: &str) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble.into();
+    }
+
+    /// Fetches the set once.
+    async fn fetch(&self, upstreams: &Upstreams) -> Result<Vec<u8>, String> {
+        let uri = match &self.source {
+            ir::KeySet::Inline(text) => return Ok(text.as_bytes().to_vec()),
+            ir::KeySet::Uri(uri) => Arc::clone(uri),
+            ir::KeySet::Discovery => self.discover(upstreams).await?,
+        };
+        document(upstreams, &uri).await
+    }
+
+    /// `jwks_uri` of the issuer's own description (OpenID Connect Discovery 1.0 section 4).
+    async fn discover(&self, upstreams: &Upstreams) -> Result<Arc<str>, String> {
+        let uri = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
+        let body = document(upstreams, &uri).await?;
+        let description: Description = serde_json::from_slice(&body).map_err(|_| format!("{uri} is no OpenID configuration"))?;
+        if description.issuer != *self.issuer {
+            return Err(format!("{uri} describes another issuer"));
+        }
+        let place = parse_url(&description.jwks_uri).ok_or_else(|| format!("{uri} names no usable jwks_uri"))?;
+        let loopback = place.host.parse::<std::net::IpAddr>().map_or(&*place.host == "localhost", |address| address.is_loopback());
+        if place.scheme == ir::Scheme::Http && !loopback {
+            return Err(format!("{uri} names a jwks_uri that is not https"));
+        }
+        Ok(description.jwks_uri.into())
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Description {
+    issuer: String,
+    jwks_uri: String,
+}
+
+async fn document(upstreams: &Upstreams, uri: &str) -> Result<Vec<u8>, String> {
+    let place = parse_url(uri).ok_or_else(|| format!("{uri} is not a usable URL"))?;
+    let fetched = crate::egress::get(upstreams, &place, DOCUMENT_BYTES).await.map_err(|reason| format!("{uri}: {reason}"))?;
+    if !fetched.status.is_success() {
+        return Err(format!("{uri} answered {}", fetched.status.as_u16()));
+    }
+    Ok(fetched.body.to_vec())
+}
+
+const fn nanoseconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000)
+}
+
+/// Keeps key sets fresh, on a thread of its own.
+pub struct Fetcher {
+    /// Connections to issuers.
+    pub upstreams: Rc<Upstreams>,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Fetcher {
+    /// Serves until every sender is gone.
+    pub async fn run(self, mut cells: mpsc::UnboundedReceiver<Arc<KeySetCell>>) {
+        while let Some(cell) = cells.recv().await {
+            tokio::task::spawn_local(keep_fresh(cell, Rc::clone(&self.upstreams), self.clock.clone()));
+        }
+    }
+}
+
+/// Fetches one key set now, then again and again until it is retired.
+async fn keep_fresh(cell: Arc<KeySetCell>, upstreams: Rc<Upstreams>, clock: Clock) {
+    let mut failures: u32 = 0;
+    loop {
+        let fetched = cell.fetch(&upstreams).await;
+        let now = clock.monotonic();
+        let good = match fetched {
+            Ok(document) => cell.accept(&document, now),
+            Err(trouble) => {
+                tracing::warn!(provider = %cell.provider, trouble, "could not fetch a key set");
+                cell.note(&trouble);
+                false
+            }
+        };
+        cell.attempted_at.store(now, Ordering::Relaxed);
+        cell.attempts.send_modify(|attempts| *attempts += 1);
+        failures = if good { 0 } else { failures.saturating_add(1) };
+        let pause = if good { REFRESH } else { PAUSE.min(Duration::from_secs(1 << failures.min(5))) };
+        // Whoever wants a fresher set decides by the time of the last attempt whether to ask.
+        let _ = tokio::time::timeout(pause, cell.wanted.notified()).await;
+        if cell.retired.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
