@@ -6,9 +6,15 @@
 //!
 //! **Invariant:** a change that cannot be read closes nothing that served before it.
 
+mod counts;
+mod decode;
+mod findings;
 mod kinds;
 mod load;
+mod session;
 mod walk;
 
+pub use counts::Counts;
 pub use kinds::catalog;
 pub use load::{Input, load};
+pub use session::{Outcome, Session};

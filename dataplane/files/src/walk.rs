@@ -97,12 +97,9 @@ pub(crate) fn is_manifest(path: &Path) -> bool {
 
 /// An error as a reason, without the operating system's number.
 pub(crate) fn why(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => {
-            let text = error.to_string();
-            text.split_once(" (os error").map_or(text.as_str(), |(reason, _)| reason).to_lowercase()
-        }
+    if error.kind() == io::ErrorKind::NotFound {
+        return "no such file or folder".to_owned();
     }
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(reason, _)| reason).to_lowercase()
 }

@@ -1,0 +1,190 @@
+//! From objects of any kind to the types that translation reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cause::{Fault, FaultCause, FieldPath, ObjectRef};
+use manifest::State;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use translate::{Manifests, Objects, Written};
+
+/// Manifests, and from which values their objects were made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decoded {
+    pub(crate) manifests: Manifests,
+    values: BTreeMap<ObjectRef, Arc<Value>>,
+}
+
+/// Objects as typed manifests. An object whose value is as `before` is taken over from there.
+pub(crate) fn decode<'a>(states: impl Iterator<Item = (&'a ObjectRef, &'a State)>, before: &Decoded) -> Decoded {
+    let mut decoded = Decoded::default();
+    for (reference, state) in states {
+        let one = One { reference, state, earlier: before.values.get(reference) };
+        one.insert(&mut decoded.manifests, &before.manifests);
+        if let Some(good) = state.good() {
+            decoded.values.insert(reference.clone(), Arc::clone(good.value()));
+        }
+    }
+    decoded
+}
+
+/// One object on its way.
+struct One<'a> {
+    reference: &'a ObjectRef,
+    state: &'a State,
+    /// What it was made of before.
+    earlier: Option<&'a Arc<Value>>,
+}
+
+impl One<'_> {
+    fn insert(&self, to: &mut Manifests, before: &Manifests) {
+        match &*self.reference.kind {
+            "ApiRoute" => self.put(&mut to.api_routes, &before.api_routes),
+            "ApiKey" => self.put(&mut to.api_keys, &before.api_keys),
+            "AiModel" => self.put(&mut to.ai_models, &before.ai_models),
+            "IdentityProvider" => self.put(&mut to.identity_providers, &before.identity_providers),
+            "GatewayConfig" => self.put(&mut to.gateway_configs, &before.gateway_configs),
+            "Gateway" => self.put(&mut to.gateways, &before.gateways),
+            "Service" => self.put(&mut to.services, &before.services),
+            "EndpointSlice" => self.put(&mut to.endpoint_slices, &before.endpoint_slices),
+            "Secret" => self.put(&mut to.secrets, &before.secrets),
+            "ConfigMap" => self.put(&mut to.config_maps, &before.config_maps),
+            "Namespace" => self.put(&mut to.namespaces, &before.namespaces),
+            "ReferenceGrant" => self.put(&mut to.reference_grants, &before.reference_grants),
+            // The catalogue has no other kind, which a test holds.
+            _ => {}
+        }
+    }
+
+    fn put<T: DeserializeOwned>(&self, objects: &mut Objects<T>, before: &Objects<T>) {
+        let name = &self.reference.name;
+        let written = match self.state {
+            State::Good(object) => match self.value(object.value(), before) {
+                Ok(value) => Written::Good(value),
+                Err(fault) => Written::Broken(vec![*fault], Arc::clone(object.value())),
+            },
+            // Whoever refused the newer text tells its faults at their places.
+            State::LastGood { good, .. } => match self.value(good.value(), before) {
+                Ok(value) => Written::LastGood(value, Vec::new()),
+                Err(fault) => Written::Broken(vec![*fault], Arc::clone(good.value())),
+            },
+            State::Broken { object, faults } => Written::Broken(faults.clone(), Arc::clone(object.value())),
+        };
+        objects.insert(name.clone(), written);
+    }
+
+    fn value<T: DeserializeOwned>(&self, value: &Arc<Value>, before: &Objects<T>) -> Result<Arc<T>, Box<Fault>> {
+        let is_same = self.earlier.is_some_and(|earlier| Arc::ptr_eq(earlier, value) || earlier == value);
+        match before.get(&self.reference.name).and_then(Written::value) {
+            Some(known) if is_same => Ok(Arc::clone(known)),
+            Some(_) | None => T::deserialize(&**value).map(Arc::new).map_err(|error| Box::new(self.misfit(&error))),
+        }
+    }
+
+    /// What the schema let pass and the type does not, such as a time in `metadata`.
+    fn misfit(&self, error: &serde_json::Error) -> Fault {
+        let kind = &self.reference.kind;
+        let message = match &**kind {
+            // The reader's own words may repeat a value.
+            "Secret" => "it has not the shape of a Secret".to_owned(),
+            _ => format!("it has not the shape of its kind: {error}"),
+        };
+        Fault::error(self.reference.clone(), FieldPath::root(), FaultCause::RuleViolated { message: message.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use manifest::Set;
+
+    use super::*;
+    use crate::catalog;
+
+    fn set(text: &str) -> Set {
+        manifest::update(&Set::default(), vec![manifest::read("f.yaml", text.as_bytes(), catalog())])
+    }
+
+    fn decoded(set: &Set, before: &Decoded) -> Decoded {
+        decode(set.objects().map(|(key, state)| (&key.reference, state)), before)
+    }
+
+    fn count(manifests: &Manifests) -> [usize; 12] {
+        let Manifests {
+            api_routes,
+            api_keys,
+            ai_models,
+            identity_providers,
+            gateway_configs,
+            gateways,
+            services,
+            endpoint_slices,
+            secrets,
+            config_maps,
+            namespaces,
+            reference_grants,
+        } = manifests;
+        [
+            api_routes.len(),
+            api_keys.len(),
+            ai_models.len(),
+            identity_providers.len(),
+            gateway_configs.len(),
+            gateways.len(),
+            services.len(),
+            endpoint_slices.len(),
+            secrets.len(),
+            config_maps.len(),
+            namespaces.len(),
+            reference_grants.len(),
+        ]
+    }
+
+    #[test]
+    fn every_kind_has_its_place() {
+        let texts = crds::definition::kinds().into_iter().map(|kind| {
+            let group = if kind.group.is_empty() { String::new() } else { format!("{}/", kind.group) };
+            format!("---\napiVersion: {group}{}\nkind: {}\nmetadata: {{name: a}}\n", kind.version, kind.kind)
+        });
+        let set = set(&texts.collect::<String>());
+        assert_eq!(count(&decoded(&set, &Decoded::default()).manifests), [1; 12]);
+    }
+
+    #[test]
+    fn what_a_type_refuses_is_a_fault_without_values() {
+        let check = |kind: &str, rest: &str, expected: Option<&str>| {
+            let set = set(&format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: a, {rest}}}\n"));
+            let manifests = decoded(&set, &Decoded::default()).manifests;
+            let faults = match kind {
+                "Secret" => manifests.secrets.values().flat_map(Written::faults).cloned().collect::<Vec<_>>(),
+                _ => manifests.services.values().flat_map(Written::faults).cloned().collect(),
+            };
+            assert_eq!(faults.first().map(Fault::message).as_deref(), expected, "{kind} {rest}");
+        };
+        check("Secret", "labels: {}", None);
+        check("Service", "labels: {}", None);
+        check("Secret", "generation: s3cret", Some("it has not the shape of a Secret"));
+        let message = "it has not the shape of its kind: invalid type: string \"x\", expected i64";
+        check("Service", "generation: x", Some(message));
+    }
+
+    #[test]
+    fn unchanged_objects_are_taken_over() {
+        let text = |a: &str| {
+            ["a", "b"].map(|name| {
+                let label = if name == "a" { a } else { "same" };
+                format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{x: {label}}}}}\n")
+            })
+        };
+        let first = decoded(&set(&text("one").concat()), &Decoded::default());
+        let second = decoded(&set(&text("two").concat()), &first);
+        let is_shared = |name: &str| {
+            let find = |decoded: &Decoded| {
+                let name = cause::ObjectName::new("", name);
+                Arc::clone(decoded.manifests.namespaces.get(&name).and_then(Written::value).unwrap())
+            };
+            Arc::ptr_eq(&find(&first), &find(&second))
+        };
+        assert_eq!(["a", "b"].map(is_shared), [false, true]);
+    }
+}

@@ -1,0 +1,164 @@
+//! What manifests serve over time: each reload keeps the last good version of what it breaks.
+//!
+//! Two things can be wrong with a changed object. Its text may not have the shape of its kind:
+//! [`manifest::update`] keeps the earlier version then. Or it has that shape and means nothing
+//! that can be served, which only translation tells: then the earlier version is translated in
+//! its place, among all other objects as they are *now*, and serves if that leaves it without an
+//! error. So a reference that was withdrawn, or a grant, is withdrawn from the earlier version too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cause::{Fault, FaultCause, ObjectRef, Severity};
+use ir::Snapshot;
+use jiff::Timestamp;
+use manifest::{Object, ObjectKey, Report, Set, State};
+use translate::{Context, Translation, translate};
+
+use crate::counts::Counts;
+use crate::decode::{Decoded, decode};
+use crate::findings::findings;
+use crate::kinds::catalog;
+use crate::load::{Input, load};
+
+/// The manifests of some paths, from one reload to the next.
+#[derive(Debug)]
+pub struct Session {
+    input: Input,
+    context: Context,
+    set: Set,
+    /// The newest version of each object that was translated without an error.
+    proven: BTreeMap<ObjectKey, Arc<Object>>,
+    decoded: Decoded,
+    snapshot: Arc<Snapshot>,
+}
+
+/// What a reload found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What is to be served.
+    pub snapshot: Arc<Snapshot>,
+    /// Whether that differs from what the last reload said; the first one always does.
+    pub changed: bool,
+    /// Every finding at its place.
+    pub report: Report,
+    /// How much there is.
+    pub counts: Counts,
+}
+
+impl Session {
+    /// Nothing read yet. The context's `now` is that of each reload.
+    #[must_use]
+    pub fn new(input: Input, context: Context) -> Self {
+        let (set, proven, decoded) = (Set::default(), BTreeMap::new(), Decoded::default());
+        Self { input, context, set, proven, decoded, snapshot: Arc::default() }
+    }
+
+    /// What the paths lead to.
+    #[must_use]
+    pub const fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// Reads all paths again. Total: what cannot be read or served is in the report.
+    ///
+    /// Reads files and compiles expressions, so it blocks: run it on no thread that serves.
+    pub fn reload(&mut self, now: Timestamp) -> Outcome {
+        self.context.now = now;
+        let is_first = self.set.files().is_empty();
+        let files = load(&self.input, catalog(), self.set.files());
+        self.set = manifest::update(&self.set, files);
+
+        let first = self.translated(&BTreeMap::new());
+        let served = self.with_last_good(first);
+        self.prove(&served);
+        let findings = findings(&self.set, &served);
+        let changed = is_first || *self.snapshot != served.snapshot;
+        if changed {
+            self.snapshot = Arc::new(served.snapshot);
+        }
+        Outcome {
+            snapshot: Arc::clone(&self.snapshot),
+            changed,
+            report: Report::new(self.set.files(), findings),
+            counts: Counts::new(&self.set),
+        }
+    }
+
+    /// All objects, where `kept` stands in for some.
+    fn translated(&mut self, kept: &BTreeMap<ObjectKey, State>) -> Translation {
+        let states = self.set.objects().map(|(key, state)| (&key.reference, kept.get(key).unwrap_or(state)));
+        self.decoded = decode(states, &self.decoded);
+        translate(&self.decoded.manifests, &self.context)
+    }
+
+    /// The translation, with earlier versions of the objects that changed and are in error now.
+    fn with_last_good(&mut self, written: Translation) -> Served {
+        let mut kept = self.earlier(&blamed(&written.faults));
+        if kept.is_empty() {
+            return Served { snapshot: written.snapshot, faults: written.faults, kept, refused: Vec::new() };
+        }
+        let mut served = self.translated(&kept);
+        let wrong = blamed(&served.faults);
+        let count = kept.len();
+        kept.retain(|key, _| !wrong.contains(&key.reference));
+        if kept.len() < count {
+            // What an earlier version cannot serve either is closed for what is written now.
+            served = self.translated(&kept);
+        }
+        Served { snapshot: served.snapshot, faults: served.faults, kept, refused: written.faults }
+    }
+
+    /// Earlier versions of those of these objects that have changed since.
+    fn earlier(&self, wrong: &BTreeSet<ObjectRef>) -> BTreeMap<ObjectKey, State> {
+        let mut earlier = BTreeMap::new();
+        for (key, state) in self.set.objects().filter(|(key, _)| wrong.contains(&key.reference)) {
+            if let (Some(version), Some(proven)) = (state.good(), self.proven.get(key))
+                && version.value() != proven.value()
+            {
+                let good = Arc::clone(proven);
+                earlier.insert(key.clone(), State::LastGood { good, faults: state.faults().to_vec() });
+            }
+        }
+        earlier
+    }
+
+    /// Remembers the versions that serve without an error.
+    fn prove(&mut self, served: &Served) {
+        let wrong = blamed(&served.faults);
+        self.proven.retain(|key, _| self.set.get(key).is_some());
+        for (key, state) in self.set.objects() {
+            if let Some(version) = state.good()
+                && !served.kept.contains_key(key)
+                && !wrong.contains(&key.reference)
+            {
+                self.proven.insert(key.clone(), Arc::clone(version));
+            }
+        }
+    }
+}
+
+/// A translation in which earlier versions stand in for some objects.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) faults: Vec<Fault>,
+    /// The earlier versions.
+    pub(crate) kept: BTreeMap<ObjectKey, State>,
+    /// The faults of all objects as they are written; none where nothing is kept.
+    pub(crate) refused: Vec<Fault>,
+}
+
+/// The objects that errors blame: the one that each is a fault of, and the Secret of a certificate.
+fn blamed(faults: &[Fault]) -> BTreeSet<ObjectRef> {
+    let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+    errors.flat_map(|fault| fault.object.iter().chain(certificate(fault))).cloned().collect()
+}
+
+/// The Secret whose certificate a fault is about.
+pub(crate) const fn certificate(fault: &Fault) -> Option<&ObjectRef> {
+    if let FaultCause::CertificateInvalid { target, .. } = &fault.cause { Some(target) } else { None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Real folders over time: what is served after each change, and what is said of it.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: doorward}\n\
+    spec: {gatewayClassName: doorward, listeners: [{name: http, port: 80, protocol: HTTP}]}\n";
+
+/// A route of one version; its spec is the fourth line of its document, `more` stands on the sixth.
+fn route(name: &str, path: &str, backend: &str, more: &str) -> String {
+    format!(
+        "---\napiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {{name: {name}}}\nspec:\n  path: {path}\n  {more}\n  \
+         authentication: {{mode: Anonymous}}\n  versions: [{{version: 1.0.0, backend: {backend}}}]\n"
+    )
+}
+
+fn open(name: &str, path: &str) -> String {
+    route(name, path, "{response: {status: 200}}", "")
+}
+
+fn service(name: &str, namespace: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{type: ExternalName, externalName: localhost, \
+         ports: [{{port: 80}}]}}\n"
+    )
+}
+
+/// `name /path` of each route, with the code of what closes it or its version.
+fn served(snapshot: &Snapshot) -> Vec<String> {
+    let line = |route: &Arc<ir::Route>| {
+        let path = route.matches.first().map(|one| format!("{:?}", one.path)).unwrap_or_default();
+        let path = path.split('"').nth(1).unwrap_or_default().to_owned();
+        let closed = route.serve.as_result().map_err(|fault| fault.code()).and_then(|serve| {
+            serve.versions.iter().try_for_each(|version| version.backend.as_result().map(|_| ()).map_err(|fault| fault.code()))
+        });
+        format!("{} {path}{}", route.id.0.name, closed.err().map(|code| format!(" {code}")).unwrap_or_default())
+    };
+    snapshot.routes.values().map(line).collect()
+}
+
+/// `file:line code` of each finding.
+fn found(folder: &TempDir, report: &Report) -> Vec<String> {
+    let root = format!("{}/", folder.path().display());
+    let line = |finding: &manifest::Finding| {
+        let line = finding.place.map_or_else(String::new, |place| format!(":{}", place.line));
+        format!("{}{line} {}", finding.file().replace(&root, ""), finding.fault.code())
+    };
+    report.findings().iter().map(line).collect()
+}
+
+/// Files as name and text (none: removed), the routes that are served then, and what is found.
+type Step<'a> = (&'a [(&'a str, Option<&'a str>)], &'a [&'a str], &'a [&'a str]);
+
+fn check(steps: &[Step<'_>]) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("0.yaml"), GATEWAY).unwrap();
+    let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+    let context = Context { now, standalone: true, assume: Vec::new() };
+    let mut session = Session::new(Input::new(vec![folder.path().to_owned()]), context);
+    for (number, (files, routes, findings)) in steps.iter().enumerate() {
+        for (name, text) in *files {
+            let path = folder.path().join(name);
+            text.map_or_else(|| fs::remove_file(&path), |text| fs::write(&path, text)).unwrap();
+        }
+        let outcome = session.reload(now);
+        assert_eq!(served(&outcome.snapshot), *routes, "step {number}: {}", outcome.report.to_text(manifest::Colour::Never));
+        assert_eq!(found(&folder, &outcome.report), *findings, "step {number}");
+        let again = session.reload(now);
+        assert!(!again.changed, "step {number}: nothing changed");
+        assert_eq!(found(&folder, &again.report), *findings, "step {number}, again");
+    }
+}
+
+#[test]
+fn objects_come_and_go_with_their_text() {
+    let (a, b) = (open("a", "/a"), open("b", "/b"));
+    let torn = format!("{a}---\nb: [\n");
+    check(&[
+        (&[("f.yaml", Some(&a)), ("g.yaml", Some(&b))], &["a /a", "b /b"], &[]),
+        (&[("f.yaml", Some(&[a.as_str(), &b].concat())), ("g.yaml", None)], &["a /a", "b /b"], &[]),
+        // A file that no longer parses keeps every object that it held.
+        (&[("f.yaml", Some(&torn))], &["a /a", "b /b"], &["f.yaml config.serving_last_good", "f.yaml:12 config.yaml"]),
+        (&[("f.yaml", Some(&a))], &["a /a"], &[]),
+        (&[("f.yaml", None)], &[], &[]),
+    ]);
+}
+
+#[test]
+fn a_broken_update_keeps_the_last_good_version() {
+    let good = open("a", "/a");
+    let misspelt = good.replace("path:", "paht:");
+    let bad_network = route("a", "/moved", "{response: {status: 200}}", "addresses: {deny: [10.0.0.1/8]}");
+    let dangling = route("a", "/moved", "{services: [{name: gone, port: 80}]}", "");
+    let mended = open("a", "/mended");
+    for (broken, findings) in [
+        (&misspelt, ["f.yaml:3 config.serving_last_good", "f.yaml:6 config.unknown_field"]),
+        (&bad_network, ["f.yaml:3 config.serving_last_good", "f.yaml:7 config.malformed"]),
+        (&dangling, ["f.yaml:3 config.serving_last_good", "f.yaml:9 config.backend_not_found"]),
+    ] {
+        check(&[
+            (&[("f.yaml", Some(&good))], &["a /a"], &[]),
+            (&[("f.yaml", Some(broken))], &["a /a"], &findings),
+            (&[("f.yaml", Some(&mended))], &["a /mended"], &[]),
+        ]);
+    }
+    // One fault after the other: what never served is not what is kept.
+    check(&[
+        (&[("f.yaml", Some(&good))], &["a /a"], &[]),
+        (&[("f.yaml", Some(&dangling))], &["a /a"], &["f.yaml:3 config.serving_last_good", "f.yaml:9 config.backend_not_found"]),
+        (&[("f.yaml", Some(&misspelt))], &["a /a"], &["f.yaml:3 config.serving_last_good", "f.yaml:6 config.unknown_field"]),
+        (&[("f.yaml", Some(&mended))], &["a /mended"], &[]),
+    ]);
+    // What was never good is closed.
+    check(&[(&[("f.yaml", Some(&bad_network))], &["a /moved config.malformed"], &["f.yaml:7 config.malformed"])]);
+}
+
+#[test]
+fn an_earlier_version_lives_in_the_world_as_it_is() {
+    let own = route("a", "/a", "{services: [{name: own, port: 80}]}", "");
+    let edited = route("a", "/moved", "{services: [{name: own, port: 80}]}", "");
+    let service_own = service("own", "default");
+    // The Service is gone: neither version can serve, so the newer one is closed.
+    check(&[
+        (&[("f.yaml", Some(&own)), ("s.yaml", Some(&service_own))], &["a /a"], &[]),
+        (&[("s.yaml", None)], &["a /a config.backend_not_found"], &["f.yaml:9 config.backend_not_found"]),
+        (&[("f.yaml", Some(&edited))], &["a /moved config.backend_not_found"], &["f.yaml:9 config.backend_not_found"]),
+        (&[("s.yaml", Some(&service_own))], &["a /moved"], &[]),
+    ]);
+    // A withdrawn grant is withdrawn from the earlier version too.
+    let other = route("a", "/a", "{services: [{name: far, namespace: other, port: 80}]}", "");
+    let broken = other.replace("path: /a", "path: /moved").replace("\n  \n", "\n  addresses: {deny: [10.0.0.1/8]}\n");
+    let grant = "apiVersion: gateway.networking.k8s.io/v1\nkind: ReferenceGrant\nmetadata: {name: g, namespace: other}\n\
+        spec: {from: [{group: doorward.dev, kind: ApiRoute, namespace: default}], to: [{group: \"\", kind: Service}]}\n";
+    let far = service("far", "other");
+    check(&[
+        (&[("f.yaml", Some(&other)), ("g.yaml", Some(grant)), ("s.yaml", Some(&far))], &["a /a"], &[]),
+        (&[("f.yaml", Some(&broken))], &["a /a"], &["f.yaml:3 config.serving_last_good", "f.yaml:7 config.malformed"]),
+        (
+            &[("g.yaml", None)],
+            &["a /moved config.malformed"],
+            &["f.yaml:7 config.malformed", "f.yaml:9 config.reference_not_permitted"],
+        ),
+        (&[("g.yaml", Some(grant))], &["a /a"], &["f.yaml:3 config.serving_last_good", "f.yaml:7 config.malformed"]),
+    ]);
+}
+
+#[test]
+fn an_update_that_takes_anothers_place_changes_neither() {
+    let (a, b) = (open("a", "/a"), open("b", "/b"));
+    let thief = open("a", "/b");
+    check(&[
+        (&[("f.yaml", Some(&a)), ("g.yaml", Some(&b))], &["a /a", "b /b"], &[]),
+        (&[("f.yaml", Some(&thief))], &["a /a", "b /b"], &["f.yaml:3 config.serving_last_good", "f.yaml:6 config.conflict"]),
+    ]);
+}
+
+#[test]
+fn a_broken_certificate_leaves_the_last_good_one() {
+    let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: tls}\n\
+        spec: {gatewayClassName: doorward, listeners: [{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}}]}\n";
+    let pair = rcgen::generate_simple_self_signed(vec!["api.example.com".to_owned()]).unwrap();
+    let secret = |certificate: &str| {
+        let indented = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: c}}\ntype: kubernetes.io/tls\nstringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
+            indented(certificate),
+            indented(&pair.signing_key.serialize_pem()),
+        )
+    };
+    let (good, broken) = (secret(&pair.cert.pem()), secret("no certificate"));
+    let folder = TempDir::new().unwrap();
+    let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+    let context = Context { now, standalone: true, assume: Vec::new() };
+    let mut session = Session::new(Input::new(vec![folder.path().to_owned()]), context);
+    fs::write(folder.path().join("g.yaml"), gateway).unwrap();
+    let mut reload = |text: &str| {
+        fs::write(folder.path().join("s.yaml"), text).unwrap();
+        let outcome = session.reload(now);
+        (outcome.snapshot.certificates.clone(), found(&folder, &outcome.report))
+    };
+    let (first, findings) = reload(&good);
+    assert_eq!((first.len(), findings), (1, Vec::new()));
+    let (second, findings) = reload(&broken);
+    assert_eq!(second, first);
+    assert_eq!(findings, ["g.yaml:4 config.certificate_invalid", "s.yaml:2 config.serving_last_good"]);
+}
+
+#[test]
+fn there_are_counts_and_an_input() {
+    let input =
+        Input { paths: vec!["-".into()], stdin: [GATEWAY, &open("a", "/a"), &open("b", "/b")].concat().into_bytes().into() };
+    let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+    let mut session = Session::new(input, Context { now, standalone: true, assume: Vec::new() });
+    assert!(session.input().has_stdin());
+    let outcome = session.reload(now);
+    assert_eq!((outcome.counts.to_string().as_str(), outcome.counts.files), ("1 Gateway, 2 ApiRoutes", 1));
+    assert!(outcome.changed);
+    assert_eq!(outcome.report.summary().errors, 0);
+}
