@@ -8,7 +8,7 @@ use std::time::Duration;
 use cause::{Check, CredentialReport, Denial, ObjectName, RuleReport};
 use http::{HeaderValue, Method, Uri};
 use jiff::Timestamp;
-use policy::principal::Principal;
+use policy::principal::{Principal, PrincipalKind};
 
 use crate::decision::DecisionId;
 use crate::trace::TraceContext;
@@ -63,6 +63,9 @@ pub struct Evidence {
     pub metered: Option<Metered>,
     /// What checks in Shadow mode would have refused.
     pub shadow: Vec<(Check, Denial)>,
+    /// Query parameters of the route that carry credentials, by their decoded names: no output
+    /// shows their values.
+    pub redacted_query: Option<Arc<[Arc<str>]>>,
 }
 
 impl Evidence {
@@ -81,13 +84,14 @@ impl Evidence {
             model: None,
             metered: None,
             shadow: Vec::new(),
+            redacted_query: None,
         }
     }
 
     /// Whether the caller has proven to hold a credential.
     #[must_use]
     pub fn proven(&self) -> bool {
-        self.principal.as_ref().is_some_and(|principal| !principal.is_anonymous())
+        self.principal.as_ref().is_some_and(|principal| principal.kind != PrincipalKind::Anonymous)
     }
 }
 
@@ -99,7 +103,7 @@ pub struct Located {
     /// The version; `None` while the route is closed or has no such version.
     pub version: Option<Arc<str>>,
     /// What named the version, such as `path` or `default`.
-    pub chosen_by: Option<Arc<str>>,
+    pub chosen_by: Option<&'static str>,
 }
 
 /// The most restrictive limit of a call.
@@ -107,14 +111,12 @@ pub struct Located {
 pub struct Metered {
     /// Its name.
     pub limit: Arc<str>,
-    /// Calls a window.
-    pub requests: u64,
-    /// The window, in seconds, rounded up.
-    pub window_seconds: u64,
     /// Calls left now.
     pub remaining: u64,
-    /// Seconds until all of them are back, rounded up.
-    pub reset_seconds: u64,
+    /// The value of `RateLimit`.
+    pub rate_limit: HeaderValue,
+    /// The value of `RateLimit-Policy`.
+    pub policy: HeaderValue,
 }
 
 /// How a call ended.

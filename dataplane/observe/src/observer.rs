@@ -1,0 +1,293 @@
+//! From request threads to whoever writes: one bounded queue per worker, one thread behind them.
+//!
+//! A request thread pushes a record and goes on; when the queue is full the record is counted and
+//! dropped, because a log that cannot keep up must not slow down calls. The thread sleeps until
+//! somebody wakes it. A worker wakes it for the first record only: after that the thread looks
+//! again by itself every [`GATHER`] until a look finds nothing, so under load one wake-up and one
+//! write serve many records.
+//!
+//! **Invariant:** a push allocates once, takes no lock and makes a system call only when the
+//! thread sleeps.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::decisions::Decisions;
+use crate::evidence::Record;
+use crate::log;
+use crate::metrics::Metrics;
+use crate::otlp::Spans;
+use crate::refusals::LastHour;
+
+/// Records of one worker that may wait.
+pub const CAPACITY: usize = 4096;
+/// How long the thread lets records gather while they keep coming.
+const GATHER: Duration = Duration::from_millis(10);
+/// A worker wakes the thread after this many records even then: a quarter of its queue.
+const NUDGE: usize = CAPACITY / 4;
+/// A batch is written once it is this long.
+const WRITE: usize = 64 << 10;
+
+/// What can change while the gateway runs.
+#[derive(Debug)]
+pub struct Settings {
+    /// Whether calls are logged.
+    pub access_log: bool,
+    /// Base address of the causes' pages, without a trailing slash.
+    pub docs: Arc<str>,
+    /// Where spans go; `None` makes none.
+    pub spans: Option<Spans>,
+}
+
+/// What records flow into.
+pub struct Sinks {
+    /// The access log, written in whole lines.
+    pub log: Box<dyn Write + Send>,
+    /// Calls kept for looking back.
+    pub decisions: Arc<Decisions>,
+    /// Refusals of the last hour.
+    pub last_hour: Arc<LastHour>,
+    /// Where what is dropped is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The thread behind the queues. Dropping it is [`Observer::stop`].
+#[derive(Debug)]
+pub struct Observer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// One worker's end of its queue.
+#[derive(Debug)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+    worker: usize,
+    thread: Thread,
+    pushed: Cell<usize>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queues: Box<[ArrayQueue<Arc<Record>>]>,
+    /// Whether the thread sleeps until it is woken.
+    idle: AtomicBool,
+    closed: AtomicBool,
+    /// Settings that the thread has not taken over yet.
+    changed: Mutex<Option<Settings>>,
+    /// Calls of `catch_up`, and which of them are answered.
+    asked: AtomicU64,
+    answered: Mutex<u64>,
+    caught_up: Condvar,
+    metrics: Arc<Metrics>,
+}
+
+impl Recorder {
+    /// Gives a finished call away; drops and counts it when the queue is full.
+    pub fn record(&self, record: Record) {
+        let Some(queue) = self.shared.queues.get(self.worker) else { return };
+        if queue.push(Arc::new(record)).is_err() {
+            self.shared.metrics.records_dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // Pairs with the fence in `Observing::sleep`: either this sees that the thread is about to
+        // sleep, or the thread sees the record.
+        fence(Ordering::SeqCst);
+        let pushed = self.pushed.get().wrapping_add(1);
+        self.pushed.set(pushed);
+        let first = self.shared.idle.load(Ordering::Relaxed) && self.shared.idle.swap(false, Ordering::Relaxed);
+        if first || pushed.is_multiple_of(NUDGE) {
+            self.thread.unpark();
+        }
+    }
+}
+
+impl Observer {
+    /// Starts the thread for `workers` workers. Fails when the system gives no thread.
+    pub fn start(workers: usize, settings: Settings, sinks: Sinks) -> io::Result<(Self, Vec<Recorder>)> {
+        let shared = Arc::new(Shared {
+            queues: (0..workers).map(|_| ArrayQueue::new(CAPACITY)).collect(),
+            idle: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            changed: Mutex::new(None),
+            asked: AtomicU64::new(0),
+            answered: Mutex::new(0),
+            caught_up: Condvar::new(),
+            metrics: Arc::clone(&sinks.metrics),
+        });
+        let observing =
+            Observing { shared: Arc::clone(&shared), settings, sinks, batch: Vec::new(), lines: Vec::with_capacity(WRITE) };
+        let thread = thread::Builder::new().name("observer".to_owned()).spawn(move || observing.run())?;
+        let recorder =
+            |worker| Recorder { shared: Arc::clone(&shared), worker, thread: thread.thread().clone(), pushed: Cell::new(0) };
+        let recorders = (0..workers).map(recorder).collect();
+        Ok((Self { shared, thread: Some(thread) }, recorders))
+    }
+
+    /// Changes the settings from the next batch on. Spans that wait for the former place go there.
+    pub fn change(&self, settings: Settings) {
+        *self.shared.changed.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
+        self.wake();
+    }
+
+    /// Waits until every record that was given away before this call is written and can be looked
+    /// back at; `false` when that takes longer than `limit`. Blocks its thread: not for workers.
+    #[must_use]
+    pub fn catch_up(&self, limit: Duration) -> bool {
+        let ticket = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.wake();
+        let answered = self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.shared.caught_up.wait_timeout_while(answered, limit, |answered| *answered < ticket);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Writes out what waits and ends the thread. What is given away later is lost, so end the
+    /// workers first.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so on stderr; there is nothing left to write.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Observing {
+    shared: Arc<Shared>,
+    settings: Settings,
+    sinks: Sinks,
+    batch: Vec<Arc<Record>>,
+    lines: Vec<u8>,
+}
+
+impl Observing {
+    fn run(mut self) {
+        loop {
+            // Both are read before the queues: what was pushed before either is seen below.
+            let closed = self.shared.closed.load(Ordering::SeqCst);
+            let asked = self.shared.asked.load(Ordering::SeqCst);
+            self.take_settings();
+            let seen = self.drain();
+            self.answer(asked);
+            if closed {
+                self.export();
+                return;
+            }
+            if self.settings.spans.as_ref().and_then(|spans| spans.due_in(Instant::now())) == Some(Duration::ZERO) {
+                self.export();
+            }
+            if seen {
+                thread::park_timeout(GATHER);
+            } else {
+                self.sleep(asked);
+            }
+        }
+    }
+
+    /// Sleeps until woken, or until spans are due, unless something came in the meantime.
+    fn sleep(&self, asked: u64) {
+        self.shared.idle.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let waiting = self.shared.queues.iter().any(|queue| !queue.is_empty());
+        if !waiting && self.shared.asked.load(Ordering::SeqCst) == asked {
+            match self.settings.spans.as_ref().and_then(|spans| spans.due_in(Instant::now())) {
+                Some(due) => thread::park_timeout(due),
+                None => thread::park(),
+            }
+        }
+        self.shared.idle.store(false, Ordering::Relaxed);
+    }
+
+    fn take_settings(&mut self) {
+        let changed = self.shared.changed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(changed) = changed {
+            // What was recorded before the change belongs to the former settings.
+            self.drain();
+            self.export();
+            self.settings = changed;
+        }
+    }
+
+    /// Takes what the queues hold now; says whether there was anything.
+    fn drain(&mut self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut seen = false;
+        for queue in &shared.queues {
+            // At most a whole queue at a time: one busy worker does not keep the others waiting.
+            for _ in 0..CAPACITY {
+                let Some(record) = queue.pop() else { break };
+                seen = true;
+                self.take(record);
+            }
+        }
+        self.write();
+        seen
+    }
+
+    fn take(&mut self, record: Arc<Record>) {
+        if self.settings.access_log && log::write(&record, &self.settings.docs, &mut self.lines).is_err() {
+            self.shared.metrics.lines_failed.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(spans) = &mut self.settings.spans {
+            let dropped = spans.add(&record, &self.settings.docs, Instant::now());
+            self.shared.metrics.spans_dropped.fetch_add(dropped, Ordering::Relaxed);
+        }
+        self.batch.push(record);
+        if self.lines.len() >= WRITE || self.batch.len() >= CAPACITY {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.sinks.last_hour.count(&self.batch);
+        self.sinks.decisions.keep(self.batch.drain(..));
+        let written = self.sinks.log.write_all(&self.lines).and_then(|()| self.sinks.log.flush());
+        if written.is_err() {
+            let lines = self.lines.iter().filter(|octet| **octet == b'\n').count();
+            let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+            self.shared.metrics.lines_failed.fetch_add(lines, Ordering::Relaxed);
+        }
+        self.lines.clear();
+    }
+
+    fn export(&mut self) {
+        if let Some(spans) = &mut self.settings.spans {
+            let dropped = spans.flush();
+            self.shared.metrics.spans_dropped.fetch_add(dropped, Ordering::Relaxed);
+        }
+    }
+
+    fn answer(&self, asked: u64) {
+        let mut answered = self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if *answered < asked {
+            *answered = asked;
+            self.shared.caught_up.notify_all();
+        }
+    }
+}

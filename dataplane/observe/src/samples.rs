@@ -1,0 +1,125 @@
+//! Calls that tests look at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cause::{Access, Check, CredentialKind, CredentialReport, CredentialState, Denial, ObjectName, RuleFailure, RuleReport};
+use http::{HeaderMap, HeaderValue, Method};
+use policy::principal::{Facts, Principal, PrincipalKind};
+
+use crate::decision::DecisionIds;
+use crate::evidence::{Evidence, Located, Metered, Outcome, Received, Record};
+use crate::trace::TraceContext;
+
+/// `2026-03-01T12:00:00.25Z`, in milliseconds.
+pub(crate) const AT: i64 = 1_772_366_400_250;
+
+pub(crate) fn route() -> ObjectName {
+    ObjectName::new("shop", "orders")
+}
+
+pub(crate) fn principal() -> Principal {
+    Principal::from(Facts {
+        kind: PrincipalKind::ApiKey,
+        name: "mobile".into(),
+        team: Some("shop".into()),
+        roles: Arc::new(["orders-reader".into()]),
+        scopes: Arc::new([]),
+        claims: Arc::default(),
+        key: Some(ir::KeyId(ObjectName::new("shop", "mobile-app"))),
+        provider: None,
+    })
+}
+
+/// `DELETE` of a target, by a key that may only read; every step but the last has its evidence.
+pub(crate) fn evidence(target: &str) -> Evidence {
+    let received = Received {
+        decision: DecisionIds::new(3, 41).next(u64::try_from(AT).unwrap()),
+        at: jiff::Timestamp::from_millisecond(AT).unwrap(),
+        peer: "203.0.113.9:50123".parse().unwrap(),
+        protocol: http::Version::HTTP_11,
+        tls: true,
+        method: Method::DELETE,
+        target: target.parse().unwrap(),
+        host: Some(HeaderValue::from_static("api.example.com:8443")),
+        user_agent: Some(HeaderValue::from_static("curl/8.9")),
+        trace: TraceContext::of(&HeaderMap::new(), [0x11, 0x2200, 0], 1_000_000),
+    };
+    let mut evidence = Evidence::new(received, 7);
+    evidence.located = Some(Located { route: route(), version: Some("2.1.0".into()), chosen_by: Some("default") });
+    evidence.client = Some("203.0.113.9".parse().unwrap());
+    evidence.credentials = vec![
+        CredentialReport {
+            source: "header X-Api-Key".into(),
+            kind: CredentialKind::ApiKey,
+            state: CredentialState::Accepted,
+            id: Some("dw_live_4f7k2m9qp3xw8b6n".into()),
+        },
+        CredentialReport { source: "bearer".into(), kind: CredentialKind::Jwt, state: CredentialState::Missing, id: None },
+    ];
+    evidence.principal = Some(principal());
+    evidence.rules = vec![
+        RuleReport {
+            rule: "readers".into(),
+            deny: false,
+            shadow: false,
+            failure: Some(RuleFailure::Method { methods: vec!["GET".into(), "HEAD".into()] }),
+        },
+        RuleReport {
+            rule: "writers".into(),
+            deny: false,
+            shadow: false,
+            failure: Some(RuleFailure::Roles { roles: vec!["orders-writer".into(), "orders-admin".into()] }),
+        },
+        RuleReport { rule: "office-hours".into(), deny: true, shadow: true, failure: None },
+    ];
+    evidence.shadow =
+        vec![(Check::Authorize, Denial::Access(Access::RuleDenied { route: route(), rule: "office-hours".into() }))];
+    evidence.metered = Some(Metered {
+        limit: "per-key".into(),
+        remaining: 97,
+        rate_limit: HeaderValue::from_static("\"per-key\";r=97;t=2"),
+        policy: HeaderValue::from_static("\"per-key\";q=100;w=60"),
+    });
+    evidence
+}
+
+/// The refusal of [`evidence`].
+pub(crate) fn role_missing() -> Denial {
+    Denial::Access(Access::RoleMissing {
+        route: route(),
+        method: "DELETE".into(),
+        rule: "writers".into(),
+        needed: vec!["orders-writer".into(), "orders-admin".into()],
+        held: vec!["orders-reader".into()],
+        key: Some(ObjectName::new("shop", "mobile-app")),
+    })
+}
+
+/// A refused call.
+pub(crate) fn refused(target: &str) -> Record {
+    let outcome = Outcome {
+        status: 403,
+        refused: Some((Check::Authorize, role_missing())),
+        duration: Duration::from_micros(1234),
+        upstream: None,
+        bytes_in: 0,
+        bytes_out: 512,
+        usage: None,
+        complete: true,
+    };
+    Record { evidence: evidence(target), outcome }
+}
+
+/// A call that was served.
+pub(crate) fn served(target: &str) -> Record {
+    let mut record = refused(target);
+    record.evidence.authorized = Some(Some("writers".into()));
+    record.evidence.rules.clear();
+    record.evidence.shadow.clear();
+    record.outcome.status = 200;
+    record.outcome.refused = None;
+    record.outcome.upstream = Some(Duration::from_micros(900));
+    record.outcome.bytes_in = 64;
+    record
+}
