@@ -211,8 +211,13 @@ impl Observing {
     fn sleep(&self, asked: u64) {
         self.shared.idle.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let waiting = self.shared.queues.iter().any(|queue| !queue.is_empty());
-        if !waiting && self.shared.asked.load(Ordering::SeqCst) == asked {
+        // A wake-up may have been used up by whatever the log or the exporter waited for, so all that
+        // wakes is looked at once more.
+        let waiting = self.shared.queues.iter().any(|queue| !queue.is_empty())
+            || self.shared.asked.load(Ordering::SeqCst) != asked
+            || self.shared.closed.load(Ordering::SeqCst)
+            || self.shared.changed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if !waiting {
             match self.settings.spans.as_ref().and_then(|spans| spans.due_in(Instant::now())) {
                 Some(due) => thread::park_timeout(due),
                 None => thread::park(),
