@@ -71,6 +71,12 @@ pub(crate) fn is_untouched(error: &hyper::Error) -> bool {
         .is_some_and(|error| error.is_remote() && (error.reason() == Some(Reason::REFUSED_STREAM) || error.is_go_away()))
 }
 
+/// Whether the upstream ended this stream alone (RFC 9113 section 5.4.2): its connection goes on,
+/// and it has said that it does not want the request.
+pub(crate) fn is_of_stream(error: &hyper::Error) -> bool {
+    source::<h2::Error>(error).is_some_and(|error| error.is_reset() && error.is_remote())
+}
+
 /// Why a body stopped with `error`.
 pub(crate) fn cut_of(error: &hyper::Error) -> Cut {
     let invalid = source::<io::Error>(error)

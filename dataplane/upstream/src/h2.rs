@@ -1,6 +1,6 @@
 //! One HTTP/2 connection, shared by many calls.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -20,12 +20,15 @@ use crate::h1::Unanswered;
 use crate::stream::Transport;
 use crate::watch::{Patience, Watch};
 
+type Driven = Connection<TokioIo<Transport>, RequestBody, Local>;
+
 /// A connection and how much it carries.
 pub(crate) struct H2 {
     sender: SendRequest<RequestBody>,
+    /// Driven by a task of its own; asked here how many streams the other side admits at once.
+    /// `None` once it is over.
+    connection: Rc<RefCell<Option<Driven>>>,
     streams: Cell<usize>,
-    /// How many streams the other side admits at once.
-    limit: Rc<Cell<usize>>,
     /// When the last stream ended.
     idle_since: Cell<Instant>,
 }
@@ -33,7 +36,7 @@ pub(crate) struct H2 {
 impl H2 {
     /// Begins HTTP/2 over `transport`; a task of its own drives the connection from here.
     pub(crate) async fn start(transport: Transport) -> hyper::Result<Rc<Self>> {
-        let (sender, mut connection) = Builder::new(Local)
+        let (sender, connection) = Builder::new(Local)
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -42,15 +45,18 @@ impl H2 {
             .keep_alive_timeout(Duration::from_secs(10))
             .handshake(TokioIo::new(transport))
             .await?;
-        let limit = Rc::new(Cell::new(connection.current_max_send_streams()));
-        let told = Rc::clone(&limit);
+        let connection = Rc::new(RefCell::new(Some(connection)));
+        let driven = Rc::clone(&connection);
         spawn_local(poll_fn(move |cx| {
-            let over = Pin::new(&mut connection).poll(cx);
-            told.set(connection.current_max_send_streams());
-            // Streams report what fails on them.
-            over.map(|_ended| ())
+            let mut slot = driven.borrow_mut();
+            if let Some(running) = &mut *slot {
+                // Streams report what fails on them.
+                let _ended = ready!(Pin::new(running).poll(cx));
+            }
+            *slot = None;
+            Poll::Ready(())
         }));
-        Ok(Rc::new(Self { sender, streams: Cell::new(0), limit, idle_since: Cell::new(Instant::now()) }))
+        Ok(Rc::new(Self { sender, connection, streams: Cell::new(0), idle_since: Cell::new(Instant::now()) }))
     }
 
     /// Whether it takes no more streams: closed, or told to go away.
@@ -61,7 +67,8 @@ impl H2 {
     /// A stream, if the other side admits one more.
     pub(crate) fn stream(self: &Rc<Self>) -> Option<Stream> {
         let streams = self.streams.get();
-        if self.is_closed() || streams >= self.limit.get() {
+        let limit = self.connection.borrow().as_ref()?.current_max_send_streams();
+        if self.is_closed() || streams >= limit {
             return None;
         }
         self.streams.set(streams + 1);

@@ -22,11 +22,11 @@ pub(crate) struct Peer {
     shared: RefCell<Vec<Rc<H2>>>,
     in_flight: Cell<usize>,
     health: Cell<Health>,
-    /// Whether someone is connecting in HTTP/2, and who waits for it.
+    /// Whether someone is opening a connection to share, and who waits for it.
     connecting: Cell<bool>,
     connected: Notify,
-    /// Whether the last connection spoke HTTP/2.
-    multiplexes: Cell<bool>,
+    /// Whether the last connection spoke HTTP/2; `None` until TLS has agreed on something.
+    multiplexes: Cell<Option<bool>>,
 }
 
 struct Idle {
@@ -51,7 +51,11 @@ impl Peer {
             health: Cell::default(),
             connecting: Cell::new(false),
             connected: Notify::new(),
-            multiplexes: Cell::new(*speech == Speech::Http2),
+            multiplexes: Cell::new(match speech {
+                Speech::Http1 => Some(false),
+                Speech::Http2 => Some(true),
+                Speech::Tls(..) => None,
+            }),
         }
     }
 
@@ -71,7 +75,7 @@ impl Peer {
 
     /// The connection that was used last, or a stream of a shared one.
     pub(crate) fn kept(&self) -> Option<Kept> {
-        if self.multiplexes.get() {
+        if self.multiplexes.get() == Some(true) {
             let mut shared = self.shared.borrow_mut();
             shared.retain(|h2| !h2.is_closed());
             return shared.iter().find_map(H2::stream).map(Kept::Stream);
@@ -99,9 +103,9 @@ impl Peer {
         self.shared.borrow_mut().push(h2);
     }
 
-    /// Whether calls share connections here, as far as is known.
-    pub(crate) fn multiplexes(&self) -> bool {
-        self.multiplexes.get()
+    /// Whether calls may share connections here, as far as is known.
+    pub(crate) fn may_multiplex(&self) -> bool {
+        self.multiplexes.get() != Some(false)
     }
 
     /// Closes connections that are old or ended. Returns whether any are left.
@@ -124,7 +128,7 @@ impl Peer {
     /// A connect succeeded.
     pub(crate) fn recovered(&self, multiplexes: bool) {
         self.health.set(Health::default());
-        self.multiplexes.set(multiplexes);
+        self.multiplexes.set(Some(multiplexes));
     }
 
     /// Whether others come first.
@@ -132,7 +136,7 @@ impl Peer {
         self.health.get().shunned_until.is_some_and(|until| until > Instant::now())
     }
 
-    /// The right to connect in HTTP/2, or `None` after someone else has tried: one connection
+    /// The right to connect where connections are shared, or `None` after someone else has tried: one connection
     /// serves all who wait.
     pub(crate) async fn connect_alone(self: &Rc<Self>) -> Option<Connecting> {
         if self.connecting.replace(true) {

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use crate::body::{Lease, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::choose;
 use crate::connect::{Fresh, connect};
-use crate::failure::{Delivery, SendError, cause_of, is_untouched};
+use crate::failure::{Delivery, SendError, cause_of, is_of_stream, is_untouched};
 use crate::framing::{self, Verdict};
 use crate::h1::{H1, Unanswered};
 use crate::h2::Stream;
@@ -168,18 +168,20 @@ impl Call<'_> {
         };
         match connection {
             Ok(Kept::H1(h1)) => self.over_h1(h1, reused, active, request).await,
-            Ok(Kept::Stream(stream)) => self.over_h2(stream, active, request).await,
+            Ok(Kept::Stream(stream)) => self.over_h2(stream, reused, active, request).await,
             Err(cause) => Attempt::Again { why: Why::Unconnected, error: SendError::unsent(cause), request },
         }
     }
 
     async fn connect(&self, peer: &Rc<Peer>) -> Result<Kept, cause::Upstream> {
-        let alone = if peer.multiplexes() { peer.connect_alone().await } else { None };
-        if alone.is_none()
-            && peer.multiplexes()
-            && let Some(kept) = peer.kept()
-        {
-            return Ok(kept);
+        let mut _alone = None;
+        if peer.may_multiplex() {
+            _alone = peer.connect_alone().await;
+            if _alone.is_none()
+                && let Some(kept) = peer.kept()
+            {
+                return Ok(kept);
+            }
         }
         match connect(self.target, peer, self.timeouts.connect_ms).await? {
             Fresh::H1(h1) => Ok(Kept::H1(h1)),
@@ -220,7 +222,7 @@ impl Call<'_> {
         }
     }
 
-    async fn over_h2(&self, stream: Stream, active: Active, mut request: Request<RequestBody>) -> Attempt {
+    async fn over_h2(&self, stream: Stream, reused: bool, active: Active, mut request: Request<RequestBody>) -> Attempt {
         let copy = framing::copy(&request);
         let scheme = match self.target.protocol() {
             Protocol::Http1 | Protocol::Http2 => Scheme::HTTP,
@@ -230,7 +232,7 @@ impl Call<'_> {
             let reason = "the request's Host cannot be its authority".into();
             return Attempt::Failed(SendError::unsent(cause::Upstream::Protocol { backend: self.backend(), reason }));
         }
-        let idempotent = framing::is_idempotent(request.method());
+        let may_race = reused && framing::is_idempotent(request.method());
         let upload = request.body().upload();
         let response = Duration::from_millis(self.timeouts.response_ms);
         let unanswered = match stream.exchange(request, response).await {
@@ -241,11 +243,12 @@ impl Call<'_> {
             Err(unanswered) => unanswered,
         };
         let untouched = matches!(&unanswered, Unanswered::Failed(error) if is_untouched(error.error()));
+        let lost = matches!(&unanswered, Unanswered::Failed(error) if !is_of_stream(error.error()));
         let (error, unsent) = self.explain(unanswered, upload.as_deref());
         match (unsent, copy) {
             (Some(request), _) => Attempt::Again { why: Why::Untouched, error, request },
             (None, Some(request)) if untouched => Attempt::Again { why: Why::Untouched, error, request },
-            (None, Some(request)) if idempotent && is_lost(&error) => Attempt::Again { why: Why::Raced, error, request },
+            (None, Some(request)) if may_race && lost && is_lost(&error) => Attempt::Again { why: Why::Raced, error, request },
             (None, Some(_) | None) => Attempt::Failed(error),
         }
     }

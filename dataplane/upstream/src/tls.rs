@@ -138,7 +138,10 @@ fn certificate_reason(error: &CertificateError, host: &str) -> Arc<str> {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".into(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "its certificate is not valid yet".into(),
         CertificateError::Revoked => "its certificate is revoked".into(),
-        CertificateError::UnknownIssuer => "its certificate is not signed by a trusted authority".into(),
+        // The latter when the issuer only has the name of a trusted one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its certificate is not signed by a trusted authority".into()
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("its certificate is not for {host}").into()
         }

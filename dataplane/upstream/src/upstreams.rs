@@ -100,7 +100,10 @@ impl Upstreams {
                     match timeout(Duration::from_millis(connect_ms), self.resolver.addresses(name)).await {
                         Ok(Ok(found)) => addresses.extend(found.iter().map(|address| SocketAddr::new(*address, *port))),
                         Ok(Err(reason)) => unresolved = Some(reason),
-                        Err(_) => unresolved = Some(format!("the name {name} was not resolved within {connect_ms} ms").into()),
+                        Err(_) => match self.resolver.remembered(name) {
+                            Some(old) => addresses.extend(old.iter().map(|address| SocketAddr::new(*address, *port))),
+                            None => unresolved = Some(format!("the name {name} was not resolved within {connect_ms} ms").into()),
+                        },
                     }
                 }
             }

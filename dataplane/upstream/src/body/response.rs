@@ -112,7 +112,7 @@ impl ResponseBody {
     }
 
     /// Has what becomes of an upstream's body told to `download`; a body that is here already is
-    /// complete at once.
+    /// complete at once. Of a boxed body nothing is told: whoever made it knows.
     pub fn report_to(&mut self, download: Rc<Download>) {
         match self {
             Self::Empty => download.end.set(Some(End::Complete)),

@@ -286,3 +286,47 @@ fn whole_answers_are_bounded() {
         assert_eq!(error, Cause::Timeout { backend: "Service shop/orders:8080".into(), limit_ms: 40 });
     });
 }
+
+#[test]
+fn names_lead_to_all_their_addresses() {
+    on_worker(async {
+        let upstream = Upstream::following(vec![vec![ok(); 9]]).await;
+        let lookup: crate::resolve::Lookup = Rc::new(|name| {
+            Box::pin(async move {
+                match &*name {
+                    // The first of them serves nothing on that port.
+                    "orders" => Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()]),
+                    "slow" => std::future::pending().await,
+                    _ => Err(std::io::ErrorKind::NotFound.into()),
+                }
+            })
+        });
+        let upstreams = Upstreams::with_lookup(1, lookup);
+        let named = |name: &str| {
+            Target::new("orders".into(), vec![Endpoint::Name(name.into(), upstream.address.port())], Protocol::Http1)
+        };
+        for _ in 0..3 {
+            assert_eq!(call(&upstreams, &named("orders")).await.unwrap(), (200, "ok".to_owned()));
+        }
+        let cases = [("nowhere", "the name nowhere cannot be resolved"), ("slow", "the name slow was not resolved within 30 ms")];
+        for (name, reason) in cases {
+            let timeouts = Timeouts { connect_ms: 30, ..TIMEOUTS };
+            let error = upstreams.send(&named(name), get(), timeouts).await.err().unwrap();
+            let cause = Cause::NameNotResolved { backend: "orders".into(), reason: reason.into() };
+            assert_eq!(error, SendError::Upstream { cause, delivery: Delivery::None });
+        }
+        let mixed = Target::new(
+            "orders".into(),
+            vec![Endpoint::Name("nowhere".into(), 1), Endpoint::Address(upstream.address)],
+            Protocol::Http1,
+        );
+        assert_eq!(call(&upstreams, &mixed).await.unwrap(), (200, "ok".to_owned()));
+    });
+}
+
+#[test]
+fn a_call_in_flight_is_small() {
+    let (upstreams, target) = (Upstreams::new(1), target_of([]));
+    let size = size_of_val(&upstreams.send(&target, get(), TIMEOUTS));
+    assert!(size <= 4 * 1024, "{size} bytes");
+}

@@ -273,3 +273,88 @@ fn http2_that_is_not_spoken_is_said_so() {
         assert_eq!(cause, Cause::Protocol { backend: "h2c".into(), reason: "it does not keep to HTTP/2".into() });
     });
 }
+
+/// What a scripted HTTP/2 upstream does with one request.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Answer,
+    Refuse,
+    Fail,
+    /// Answers, and says that it is about to go.
+    AnswerAndGo,
+    /// Ends the connection.
+    Vanish,
+}
+
+/// The address of an upstream that does these on its n-th connection, and how many it has had.
+async fn doing(script: &'static [&'static [Deed]]) -> (SocketAddr, Rc<Cell<usize>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, connections) = (listener.local_addr().unwrap(), Rc::new(Cell::new(0)));
+    let counted = Rc::clone(&connections);
+    spawn_local(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let deeds = script[counted.replace(counted.get() + 1)];
+            spawn_local(async move {
+                let mut connection = ::h2::server::handshake(tcp).await.unwrap();
+                let mut deeds = deeds.iter();
+                while let Some(Ok((_request, mut respond))) = connection.accept().await {
+                    match deeds.next().unwrap() {
+                        Deed::Refuse => respond.send_reset(::h2::Reason::REFUSED_STREAM),
+                        Deed::Fail => respond.send_reset(::h2::Reason::INTERNAL_ERROR),
+                        Deed::Vanish => return,
+                        deed @ (Deed::Answer | Deed::AnswerAndGo) => {
+                            drop(respond.send_response(Response::new(()), true).unwrap());
+                            if matches!(deed, Deed::AnswerAndGo) {
+                                connection.graceful_shutdown();
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (address, connections)
+}
+
+#[test]
+fn streams_that_were_not_looked_at_are_sent_again() {
+    use Deed::{Answer, AnswerAndGo, Fail, Refuse, Vanish};
+    type Script = &'static [&'static [Deed]];
+    type Calls<'a> = &'a [(Method, bool)];
+    let cases: [(Script, Calls<'_>, usize); 7] = [
+        (&[&[Answer, Answer]], &[(Method::GET, true), (Method::POST, true)], 1),
+        (&[&[Refuse, Answer]], &[(Method::POST, true)], 1),
+        (&[&[Answer, Fail, Answer]], &[(Method::GET, true), (Method::GET, false), (Method::POST, true)], 1),
+        (&[&[AnswerAndGo], &[Answer]], &[(Method::GET, true), (Method::POST, true)], 2),
+        (&[&[Answer, Vanish], &[Answer]], &[(Method::GET, true), (Method::GET, true)], 2),
+        (&[&[Answer, Vanish], &[Answer]], &[(Method::GET, true), (Method::POST, false), (Method::POST, true)], 2),
+        (&[&[Vanish], &[Answer]], &[(Method::GET, false), (Method::GET, true)], 2),
+    ];
+    for (script, calls, expected) in cases {
+        on_worker(async {
+            let (address, connections) = doing(script).await;
+            let (upstreams, target) =
+                (Upstreams::new(1), Target::new("h2c".into(), vec![Endpoint::Address(address)], Protocol::Http2));
+            for (number, (method, answered)) in calls.iter().enumerate() {
+                let sent = upstreams.send(&target, request(method.clone(), "body"), TIMEOUTS).await;
+                assert_eq!(sent.is_ok(), *answered, "{script:?} call {number}: {:?}", sent.err());
+                look_around().await;
+            }
+            assert_eq!(connections.get(), expected, "{script:?}");
+        });
+    }
+}
+
+#[test]
+fn what_tls_agrees_on_is_learned_once() {
+    on_worker(async {
+        let authority = authority();
+        let served = serve(Some(acceptor(&authority, HTTP_2)), 100).await;
+        let target = target(&served, Protocol::Tls(identity(&authority, "orders.test")));
+        let upstreams = Upstreams::new(1);
+        let all = join_all((0..20).map(|_| call(&upstreams, &target))).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(served.connections.get(), 1);
+    });
+}
