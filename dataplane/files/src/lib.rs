@@ -13,8 +13,10 @@ mod kinds;
 mod load;
 mod session;
 mod walk;
+mod watch;
 
 pub use counts::Counts;
 pub use kinds::catalog;
 pub use load::{Input, load};
 pub use session::{Outcome, Session};
+pub use watch::Watcher;

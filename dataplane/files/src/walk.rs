@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ pub(crate) struct Found {
     pub(crate) files: Vec<PathBuf>,
     /// The folder itself and those below it, in the order in which they were opened.
     pub(crate) folders: Vec<PathBuf>,
+    /// The files and folders among them that are links, those to nothing included.
+    pub(crate) links: Vec<PathBuf>,
     /// What could not be read, and why.
     pub(crate) failures: Vec<(PathBuf, String)>,
 }
@@ -63,25 +66,37 @@ impl Walking {
             return Ok(());
         }
         self.found.folders.push(folder.to_owned());
-        let mut paths = Vec::new();
+        let mut entries = Vec::new();
         for entry in folder.read_dir().map_err(|error| why(&error))? {
             let entry = entry.map_err(|error| why(&error))?;
             if !is_hidden(&entry.file_name()) {
-                paths.push(entry.path());
+                entries.push((entry.path(), entry.file_type()));
             }
         }
-        paths.sort();
-        for path in paths {
-            match path.metadata() {
-                Ok(metadata) if metadata.is_dir() => self.folder(&path, depth + 1),
-                Ok(metadata) if metadata.is_file() && is_manifest(&path) => self.found.files.push(path),
-                Ok(_) => {}
-                // A link to nothing; a file that is gone by now was never there.
-                Err(error) if is_manifest(&path) && path.is_symlink() => self.found.failures.push((path, why(&error))),
-                Err(_) => {}
+        entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+        for (path, kind) in entries {
+            // A file that is gone by now was never there.
+            let Ok(kind) = kind else { continue };
+            if kind.is_symlink() {
+                self.found.links.push(path.clone());
+                match path.metadata() {
+                    Ok(metadata) => self.entry(path, metadata.file_type(), depth),
+                    Err(error) if is_manifest(&path) => self.found.failures.push((path, why(&error))),
+                    Err(_) => {}
+                }
+            } else {
+                self.entry(path, kind, depth);
             }
         }
         Ok(())
+    }
+
+    fn entry(&mut self, path: PathBuf, kind: FileType, depth: usize) {
+        if kind.is_dir() {
+            self.folder(&path, depth + 1);
+        } else if kind.is_file() && is_manifest(&path) {
+            self.found.files.push(path);
+        }
     }
 }
 
