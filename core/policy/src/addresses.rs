@@ -32,16 +32,12 @@ impl Networks {
         let mut set = Self::default();
         for network in networks {
             match unmapped(*network) {
-                IpNet::V4(v4) => set.v4.push(Range {
-                    first: v4.network().to_bits(),
-                    last: v4.broadcast().to_bits(),
-                    network: IpNet::V4(v4),
-                }),
-                IpNet::V6(v6) => set.v6.push(Range {
-                    first: v6.network().to_bits(),
-                    last: v6.broadcast().to_bits(),
-                    network: IpNet::V6(v6),
-                }),
+                IpNet::V4(v4) => {
+                    set.v4.push(Range { first: v4.network().to_bits(), last: v4.broadcast().to_bits(), network: IpNet::V4(v4) })
+                }
+                IpNet::V6(v6) => {
+                    set.v6.push(Range { first: v6.network().to_bits(), last: v6.broadcast().to_bits(), network: IpNet::V6(v6) })
+                }
             }
         }
         flatten(&mut set.v4);
@@ -118,11 +114,7 @@ impl AddressRules {
     /// Compiles the lists.
     #[must_use]
     pub fn compile(addresses: &Addresses) -> Self {
-        Self {
-            allow: Networks::new(&addresses.allow),
-            deny: Networks::new(&addresses.deny),
-            enforcement: addresses.enforcement,
-        }
+        Self { allow: Networks::new(&addresses.allow), deny: Networks::new(&addresses.deny), enforcement: addresses.enforcement }
     }
 
     /// Whether every address may call.
@@ -184,11 +176,7 @@ pub enum ForwardedForm {
 /// The client's address behind `hops` trusted proxies: the entry that the outermost of them added,
 /// counted from the right over all lines of the field. `None` where there are fewer entries or
 /// that entry is no address (`unknown`, `_hidden`, junk): then the peer is all that is known.
-pub fn client_address<'a>(
-    lines: impl DoubleEndedIterator<Item = &'a [u8]>,
-    form: ForwardedForm,
-    hops: u8,
-) -> Option<IpAddr> {
+pub fn client_address<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>, form: ForwardedForm, hops: u8) -> Option<IpAddr> {
     let mut left = usize::from(hops.max(1));
     for line in lines.rev() {
         let line = std::str::from_utf8(line).ok()?;

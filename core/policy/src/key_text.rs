@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn environments_are_bounded() {
-        for (text, good) in [("live", true), ("eu-1", true), ("", false), ("Live", false), ("a_b", false), ("12345678901234567", false)]
+        for (text, good) in
+            [("live", true), ("eu-1", true), ("", false), ("Live", false), ("a_b", false), ("12345678901234567", false)]
         {
             assert_eq!(Environment::parse(text).is_some(), good, "{text}");
         }

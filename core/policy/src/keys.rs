@@ -70,6 +70,12 @@ impl KeyRing {
         None
     }
 
+    /// The key at this place.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&HeldKey> {
+        self.held.get(index)
+    }
+
     /// How many keys it holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -115,9 +121,7 @@ pub fn judge(key: &Key, now: Timestamp) -> Result<(), Credential> {
 /// `access.route_not_granted`.
 pub fn judge_route(key: &Key, route: &RouteId) -> Result<(), Access> {
     match &key.routes {
-        Some(routes) if !routes.contains(route) => {
-            Err(Access::RouteNotGranted { route: route.0.clone(), key: key.id.0.clone() })
-        }
+        Some(routes) if !routes.contains(route) => Err(Access::RouteNotGranted { route: route.0.clone(), key: key.id.0.clone() }),
         Some(_) | None => Ok(()),
     }
 }

@@ -6,10 +6,14 @@
 
 pub mod addresses;
 mod base62;
+pub mod cel;
 pub mod key_text;
 pub mod keys;
 pub mod matching;
+mod nearest;
 pub mod principal;
 pub mod query;
+pub mod request;
+pub mod rules;
 pub mod version;
 pub mod window;

@@ -135,9 +135,7 @@ impl Versions {
                 Source::Header(name, _) => {
                     single(request.headers.get_all(name).iter().map(text_of)).map(|text| (text, Chosen::Header, 0))
                 }
-                Source::Query(name, _) => {
-                    single(query::values(request.query, name)).map(|text| (text, Chosen::Query, 0))
-                }
+                Source::Query(name, _) => single(query::values(request.query, name)).map(|text| (text, Chosen::Query, 0)),
                 Source::MediaType(name, _) => {
                     media_type(request.headers, name).map(|text| (Ok(Cow::Borrowed(text)), Chosen::MediaType, 0))
                 }
@@ -157,9 +155,7 @@ impl Versions {
         match self.default {
             Default::Serves(index) => Ok(Selected { index, chosen: Chosen::Default, segment: 0 }),
             Default::Retired(index) => Err(self.retired(index)),
-            Default::Missing => {
-                Err(cause::Version::NoDefault { route: self.route.clone(), available: self.available.clone() })
-            }
+            Default::Missing => Err(cause::Version::NoDefault { route: self.route.clone(), available: self.available.clone() }),
         }
     }
 
@@ -186,11 +182,7 @@ impl Versions {
         if let Some(index) = self.newest(|entry| entry.stage == Stage::Retired && requirement.admits(&entry.version)) {
             return Err(self.retired(index));
         }
-        Err(cause::Version::Unknown {
-            route: self.route.clone(),
-            requested: text.to_owned(),
-            available: self.available.clone(),
-        })
+        Err(cause::Version::Unknown { route: self.route.clone(), requested: text.to_owned(), available: self.available.clone() })
     }
 
     /// The newest Published version; else the newest Deprecated one; else nothing serves by
@@ -244,9 +236,7 @@ impl Source {
                 Self::Header(HeaderName::from_bytes(name.as_bytes()).ok()?, format!("header {name}").into())
             }
             VersionSource::Query(name) => Self::Query(Arc::clone(name), format!("query parameter {name}").into()),
-            VersionSource::MediaType(name) => {
-                Self::MediaType(Arc::clone(name), format!("media type parameter {name}").into())
-            }
+            VersionSource::MediaType(name) => Self::MediaType(Arc::clone(name), format!("media type parameter {name}").into()),
         })
     }
 

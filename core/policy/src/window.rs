@@ -10,7 +10,7 @@ mod limit;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use combined::{Combined, Counter, take_all};
+pub use combined::{Combined, Counter, look, take_all};
 pub use limit::RequestLimit;
 
 /// Far below the largest number, so that sums of it with any real time do not overflow.
@@ -155,9 +155,8 @@ mod tests {
         let gcra = Gcra::new(1000, 3_600_000, 1000);
         let state = AtomicU64::new(0);
         let admitted: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| (0..500).filter(|_| gcra.take(&state, SECOND).admitted).count()))
-                .collect();
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| (0..500).filter(|_| gcra.take(&state, SECOND).admitted).count())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(admitted, 1000);

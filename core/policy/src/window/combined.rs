@@ -42,7 +42,7 @@ pub enum Combined {
 pub fn take_all(counters: &[Counter<'_>], now: u64, mut each: impl FnMut(usize, Reading)) -> Combined {
     // Looking first keeps a limit that will refuse from taking calls of the others, even for the
     // moment until they are given back.
-    let looked = survey(counters, |counter| counter.limit.gcra.peek(counter.state, now), &mut each);
+    let looked = look(counters, now, &mut each);
     if let Combined::Refused { .. } = looked {
         return looked;
     }
@@ -74,11 +74,12 @@ pub fn take_all(counters: &[Counter<'_>], now: u64, mut each: impl FnMut(usize, 
     }
 }
 
-fn survey(
-    counters: &[Counter<'_>],
-    read: impl Fn(&Counter<'_>) -> Reading,
-    each: &mut impl FnMut(usize, Reading),
-) -> Combined {
+/// What [`take_all`] would say now; takes nothing.
+pub fn look(counters: &[Counter<'_>], now: u64, mut each: impl FnMut(usize, Reading)) -> Combined {
+    survey(counters, |counter| counter.limit.gcra.peek(counter.state, now), &mut each)
+}
+
+fn survey(counters: &[Counter<'_>], read: impl Fn(&Counter<'_>) -> Reading, each: &mut impl FnMut(usize, Reading)) -> Combined {
     let mut decisive: Option<(usize, Reading)> = None;
     for (index, counter) in counters.iter().enumerate() {
         let reading = read(counter);
