@@ -7,6 +7,8 @@
 pub mod addresses;
 mod base62;
 pub mod cel;
+pub mod introspection;
+pub mod jwt;
 pub mod key_text;
 pub mod keys;
 pub mod matching;
@@ -15,5 +17,6 @@ pub mod principal;
 pub mod query;
 pub mod request;
 pub mod rules;
+mod strict;
 pub mod version;
 pub mod window;
