@@ -5,14 +5,10 @@
 //! rules are looked at in the same pass and only recorded. Within a rule the cheap conditions come
 //! first, and its expression is evaluated only where they hold.
 
-mod warnings;
-
 use std::sync::Arc;
 
 use cause::{Access, Denial, Fault, RuleFailure, RuleReport};
 use ir::{Authorization, Effect, Enforcement, Part};
-
-pub use warnings::never_match;
 
 use crate::cel::{Expression, ExpressionFault, Phase};
 use crate::request::RequestView;

@@ -87,7 +87,7 @@ impl Gcra {
     }
 
     /// Gives back a call that was taken just before and admitted nothing.
-    pub fn refund(&self, state: &AtomicU64) {
+    pub(crate) fn refund(&self, state: &AtomicU64) {
         let mut seen = state.load(Ordering::Relaxed);
         while let Err(current) =
             state.compare_exchange_weak(seen, seen.saturating_sub(self.interval), Ordering::Relaxed, Ordering::Relaxed)

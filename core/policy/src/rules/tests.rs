@@ -2,7 +2,7 @@ use super::*;
 use crate::principal::{Facts, Principal, PrincipalKind};
 use cause::{FaultCause, FieldPath, ObjectName, Severity};
 use http::HeaderMap;
-use ir::{Authentication, AuthenticationMode, KeyId, KeySource, Method, ProviderId};
+use ir::KeyId;
 
 /// `name [deny] [shadow] [GET,PUT] [role=a,b] [scope=c] [when ...]`
 fn rule(text: &str) -> ir::Rule {
@@ -184,36 +184,4 @@ fn a_broken_rule_closes() {
     assert_eq!(verdict.verdict, Err(Denial::Misconfigured(fault)));
     let faults = RuleSet::compile(&rules(&["good", "bad when nope"])).unwrap_err();
     assert_eq!((faults[0].0, faults[0].1.start), (1, 0));
-}
-
-#[test]
-fn rules_that_never_match_are_found() {
-    fn check(mode: AuthenticationMode, methods: &[Method], texts: &[&str], expected: &[(usize, &str)]) {
-        let authentication = Authentication { mode, methods: methods.to_vec() };
-        let found = never_match(&rules(texts), &authentication);
-        let found: Vec<_> = found.iter().map(|(index, reason)| (*index, &**reason)).collect();
-        assert_eq!(found, expected, "{texts:?}");
-    }
-    let (key, jwt) = (Method::ApiKey(KeySource::Bearer), Method::Jwt(ProviderId(ObjectName::new("shop", "corp"))));
-    let required = AuthenticationMode::Required;
-    check(
-        required,
-        std::slice::from_ref(&key),
-        &["a role=x", "b scope=y"],
-        &[(1, "the route accepts API keys only, and keys have no scopes")],
-    );
-    check(required, &[key, jwt.clone()], &["a role=x", "b scope=y"], &[]);
-    check(AuthenticationMode::Anonymous, &[], &["a role=x"], &[(0, "callers are anonymous, so nobody has a role")]);
-    check(
-        required,
-        std::slice::from_ref(&jwt),
-        &["a when 1 > 2", "b when 1 < 2"],
-        &[(0, "its condition is false for every request")],
-    );
-    check(
-        required,
-        &[jwt],
-        &["a GET", "all deny", "b deny role=x", "c deny shadow"],
-        &[(0, "the Deny rule `all` matches every call before it")],
-    );
 }
