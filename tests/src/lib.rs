@@ -1,1 +1,18 @@
-//! Tests that look at more than one crate, or at the checkout itself. They are in `tests/tests`; this library is empty.
+//! Documentation that is tested as it stands: pages of causes and examples, served by a gateway in
+//! this process and called over real sockets.
+//!
+//! [`pages`] runs `docs/causes/*.md`, [`examples`] runs `examples/*.yaml`. They share [`stage`] (a
+//! clock that stands still, upstreams that misbehave as asked, placeholders such as tokens),
+//! [`client`] (exact bytes out, exact answers in) and [`answer`] (an answer as a page shows it).
+//! Tests that look at the checkout itself are in `tests/tests/tidy`.
+
+pub mod answer;
+pub mod client;
+pub mod described;
+pub mod examples;
+pub mod manifests;
+pub mod page;
+pub mod pages;
+pub mod stage;
+mod token;
+mod upstream;
