@@ -20,7 +20,7 @@ pub(crate) const WATCH: &str = "print-when-ready";
 const PAUSE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Builds, then becomes `doorward run examples/quickstart ARGUMENTS`.
+/// Builds, then becomes `doorward run --demo examples/quickstart ARGUMENTS`.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     tools::install(&[tools::CURL])?;
     let binary = places::built()?.join("release/doorward");
@@ -36,7 +36,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         .args([addresses.traffic, addresses.management, addresses.metrics].map(|address| address.to_string()))
         .spawn()
         .map_err(|error| Failure::new(format!("the second process cannot be started: {error}")))?;
-    let error = Command::new(&binary).arg("run").arg(EXAMPLE).args(arguments).current_dir(places::root()?).exec();
+    // The upstreams of the quickstart are the gateway's own demo service.
+    let demo = (!arguments.iter().any(|argument| argument.starts_with("--demo"))).then_some("--demo");
+    let error = Command::new(&binary).arg("run").args(demo).arg(EXAMPLE).args(arguments).current_dir(places::root()?).exec();
     Err(Failure::new(format!("{} cannot be started: {error}", binary.display())))
 }
 
