@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use cause::Severity;
 use jiff::Timestamp;
 
-use crate::evidence::{Record, Usage};
+use crate::evidence::{Evidence, Outcome, Usage};
 use histogram::Histogram;
 use names::Names;
 
@@ -184,7 +184,7 @@ impl Metrics {
     }
 }
 
-/// What one worker counts with. Not shared between threads: wrap it in an [`Rc`].
+/// What one worker counts with; not shared between threads.
 #[derive(Debug)]
 pub struct Shard {
     counts: Arc<Counts>,
@@ -194,23 +194,28 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Counts what nobody sums: for requests that are only described.
+    #[must_use]
+    pub fn detached() -> Self {
+        Self { counts: Arc::new(Counts::new()), codes: Arc::default(), models: Arc::default(), one_thread: PhantomData }
+    }
+
     /// A connection was accepted; it is open until the guard is dropped.
     #[must_use]
-    pub fn connection(self: &Rc<Self>) -> Open {
+    pub fn connection(&self) -> Open {
         self.counts.opened.add(1);
-        Open { shard: Rc::clone(self), what: What::Connection }
+        Open { counts: Arc::clone(&self.counts), what: What::Connection, one_thread: PhantomData }
     }
 
     /// A request has begun; it is in progress until the guard is dropped.
     #[must_use]
-    pub fn request(self: &Rc<Self>) -> Open {
+    pub fn request(&self) -> Open {
         self.counts.begun.add(1);
-        Open { shard: Rc::clone(self), what: What::Request }
+        Open { counts: Arc::clone(&self.counts), what: What::Request, one_thread: PhantomData }
     }
 
     /// Counts a finished call.
-    pub fn finished(&self, record: &Record) {
-        let Record { evidence, outcome } = record;
+    pub fn finished(&self, evidence: &Evidence, outcome: &Outcome) {
         let protocol = match evidence.received.protocol {
             http::Version::HTTP_2 => 2,
             http::Version::HTTP_11 => 1,
@@ -251,11 +256,13 @@ impl Shard {
     }
 }
 
-/// Something that is open, or in progress, until this is dropped.
+/// Something that is open, or in progress, until this is dropped. It stays on the thread of its
+/// shard, which alone may count there.
 #[derive(Debug)]
 pub struct Open {
-    shard: Rc<Shard>,
+    counts: Arc<Counts>,
     what: What,
+    one_thread: PhantomData<Rc<()>>,
 }
 
 #[derive(Debug)]
@@ -267,8 +274,8 @@ enum What {
 impl Drop for Open {
     fn drop(&mut self) {
         match self.what {
-            What::Connection => self.shard.counts.closed.add(1),
-            What::Request => self.shard.counts.ended.add(1),
+            What::Connection => self.counts.closed.add(1),
+            What::Request => self.counts.ended.add(1),
         }
     }
 }

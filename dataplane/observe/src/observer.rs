@@ -24,7 +24,7 @@ use crossbeam_queue::ArrayQueue;
 use crate::decisions::Decisions;
 use crate::evidence::Record;
 use crate::log;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Shard};
 use crate::otlp::Spans;
 use crate::refusals::LastHour;
 
@@ -37,6 +37,19 @@ const NUDGE: usize = CAPACITY / 4;
 /// A batch is written once it is this long.
 const WRITE: usize = 64 << 10;
 
+/// Calls that are kept for looking back, and the bytes they may hold.
+const KEPT: usize = 4096;
+const KEPT_BYTES: usize = 16 << 20;
+
+/// What runs.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// The version of Doorward.
+    pub version: Arc<str>,
+    /// When it began.
+    pub started_at: jiff::Timestamp,
+}
+
 /// What can change while the gateway runs.
 #[derive(Debug)]
 pub struct Settings {
@@ -48,22 +61,23 @@ pub struct Settings {
     pub spans: Option<Spans>,
 }
 
-/// What records flow into.
-pub struct Sinks {
-    /// The access log, written in whole lines.
-    pub log: Box<dyn Write + Send>,
+/// What the records and counters of a gateway are read by, from any thread.
+#[derive(Clone, Debug)]
+pub struct ObserverHandle {
+    shared: Arc<Shared>,
+    thread: Thread,
     /// Calls kept for looking back.
     pub decisions: Arc<Decisions>,
     /// Refusals of the last hour.
     pub last_hour: Arc<LastHour>,
-    /// Where what is dropped is counted.
+    /// All counters.
     pub metrics: Arc<Metrics>,
 }
 
 /// The thread behind the queues. Dropping it is [`Observer::stop`].
 #[derive(Debug)]
 pub struct Observer {
-    shared: Arc<Shared>,
+    handle: ObserverHandle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -92,6 +106,13 @@ struct Shared {
 }
 
 impl Recorder {
+    /// Gives records to nobody: for requests that are only described.
+    #[must_use]
+    pub fn detached() -> Self {
+        let (metrics, _) = Metrics::new("", jiff::Timestamp::UNIX_EPOCH, 0);
+        Self { shared: Arc::new(Shared::new(0, metrics)), worker: 0, thread: thread::current(), pushed: Cell::new(0) }
+    }
+
     /// Gives a finished call away; drops and counts it when the queue is full.
     pub fn record(&self, record: Record) {
         let Some(queue) = self.shared.queues.get(self.worker) else { return };
@@ -112,42 +133,41 @@ impl Recorder {
 }
 
 impl Observer {
-    /// Starts the thread for `workers` workers. Fails when the system gives no thread.
-    pub fn start(workers: usize, settings: Settings, sinks: Sinks) -> io::Result<(Self, Vec<Recorder>)> {
-        let shared = Arc::new(Shared {
-            queues: (0..workers).map(|_| ArrayQueue::new(CAPACITY)).collect(),
-            idle: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            changed: Mutex::new(None),
-            asked: AtomicU64::new(0),
-            answered: Mutex::new(0),
-            caught_up: Condvar::new(),
-            metrics: Arc::clone(&sinks.metrics),
-        });
-        let observing =
-            Observing { shared: Arc::clone(&shared), settings, sinks, batch: Vec::new(), lines: Vec::with_capacity(WRITE) };
+    /// Starts the thread, which writes the access log to `log` in whole lines; makes a recorder and
+    /// a shard of `metrics` for each of `workers` workers. Fails when the system gives no thread.
+    pub fn start(
+        workers: usize,
+        settings: Settings,
+        log: Box<dyn Write + Send>,
+        process: &Process,
+    ) -> io::Result<(Self, Vec<(Recorder, Shard)>)> {
+        let (metrics, shards) = Metrics::new(&process.version, process.started_at, workers);
+        let shared = Arc::new(Shared::new(workers, Arc::clone(&metrics)));
+        let decisions = Arc::new(Decisions::new(KEPT, KEPT_BYTES));
+        let last_hour = Arc::new(LastHour::default());
+        let observing = Observing {
+            shared: Arc::clone(&shared),
+            settings,
+            log,
+            decisions: Arc::clone(&decisions),
+            last_hour: Arc::clone(&last_hour),
+            batch: Vec::new(),
+            lines: Vec::with_capacity(WRITE),
+        };
         let thread = thread::Builder::new().name("observer".to_owned()).spawn(move || observing.run())?;
-        let recorder =
-            |worker| Recorder { shared: Arc::clone(&shared), worker, thread: thread.thread().clone(), pushed: Cell::new(0) };
-        let recorders = (0..workers).map(recorder).collect();
-        Ok((Self { shared, thread: Some(thread) }, recorders))
+        let handle = ObserverHandle { shared, thread: thread.thread().clone(), decisions, last_hour, metrics };
+        let recorder = |(worker, shard)| {
+            let (shared, thread) = (Arc::clone(&handle.shared), handle.thread.clone());
+            (Recorder { shared, worker, thread, pushed: Cell::new(0) }, shard)
+        };
+        let recorders = shards.into_iter().enumerate().map(recorder).collect();
+        Ok((Self { handle, thread: Some(thread) }, recorders))
     }
 
-    /// Changes the settings from the next batch on. Spans that wait for the former place go there.
-    pub fn change(&self, settings: Settings) {
-        *self.shared.changed.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
-        self.wake();
-    }
-
-    /// Waits until every record that was given away before this call is written and can be looked
-    /// back at; `false` when that takes longer than `limit`. Blocks its thread: not for workers.
+    /// What can be asked from any thread.
     #[must_use]
-    pub fn catch_up(&self, limit: Duration) -> bool {
-        let ticket = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        self.wake();
-        let answered = self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.shared.caught_up.wait_timeout_while(answered, limit, |answered| *answered < ticket);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    pub fn handle(&self) -> ObserverHandle {
+        self.handle.clone()
     }
 
     /// Writes out what waits and ends the thread. What is given away later is lost, so end the
@@ -155,21 +175,49 @@ impl Observer {
     pub fn stop(self) {
         drop(self);
     }
+}
 
-    fn wake(&self) {
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
-        }
+impl ObserverHandle {
+    /// Changes the settings from the next batch on. Spans that wait for the former place go there.
+    pub fn change(&self, settings: Settings) {
+        *self.shared.changed.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
+        self.thread.unpark();
+    }
+
+    /// Waits until every record that was given away before this call is written and can be looked
+    /// back at; `false` when that takes longer than `limit`. Blocks its thread: not for workers.
+    #[must_use]
+    pub fn catch_up(&self, limit: Duration) -> bool {
+        let ticket = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.thread.unpark();
+        let answered = self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.shared.caught_up.wait_timeout_while(answered, limit, |answered| *answered < ticket);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
-        self.wake();
+        self.handle.shared.closed.store(true, Ordering::SeqCst);
+        self.handle.thread.unpark();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so on stderr; there is nothing left to write.
             let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn new(workers: usize, metrics: Arc<Metrics>) -> Self {
+        Self {
+            queues: (0..workers).map(|_| ArrayQueue::new(CAPACITY)).collect(),
+            idle: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            changed: Mutex::new(None),
+            asked: AtomicU64::new(0),
+            answered: Mutex::new(0),
+            caught_up: Condvar::new(),
+            metrics,
         }
     }
 }
@@ -178,7 +226,9 @@ impl Drop for Observer {
 struct Observing {
     shared: Arc<Shared>,
     settings: Settings,
-    sinks: Sinks,
+    log: Box<dyn Write + Send>,
+    decisions: Arc<Decisions>,
+    last_hour: Arc<LastHour>,
     batch: Vec<Arc<Record>>,
     lines: Vec<u8>,
 }
@@ -270,9 +320,9 @@ impl Observing {
         if self.batch.is_empty() {
             return;
         }
-        self.sinks.last_hour.count(&self.batch);
-        self.sinks.decisions.keep(self.batch.drain(..));
-        let written = self.sinks.log.write_all(&self.lines).and_then(|()| self.sinks.log.flush());
+        self.last_hour.count(&self.batch);
+        self.decisions.keep(self.batch.drain(..));
+        let written = self.log.write_all(&self.lines).and_then(|()| self.log.flush());
         if written.is_err() {
             let lines = self.lines.iter().filter(|octet| **octet == b'\n').count();
             let lines = u64::try_from(lines).unwrap_or(u64::MAX);

@@ -101,7 +101,7 @@ pub struct Fix {
 impl Report {
     /// What would become of a described call. `docs` is the base address of the causes' pages.
     #[must_use]
-    pub fn of_trial(evidence: &Evidence, refused: Option<(Check, &Denial)>, docs: &str) -> Self {
+    pub fn of(evidence: &Evidence, refused: Option<(Check, &Denial)>, docs: &str) -> Self {
         Telling { evidence, refused, outcome: None, docs }.report(None)
     }
 

@@ -161,27 +161,28 @@ fn labels(pairs: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
     use std::time::Duration;
 
     use cause::Severity;
 
     use super::*;
-    use crate::evidence::Usage;
+    use crate::evidence::{Record, Usage};
+    use crate::metrics::Shard;
     use crate::samples;
 
     #[test]
     fn series_are_written_as_prometheus_reads_them() {
         let (metrics, shards) = Metrics::new("1.2.3", Timestamp::from_second(1000).unwrap(), 2);
-        let [first, second] = <[_; 2]>::try_from(shards).unwrap().map(Rc::new);
-        first.finished(&samples::refused("/a"));
-        second.finished(&samples::refused("/a"));
+        let [first, second] = <[_; 2]>::try_from(shards).unwrap();
+        let count = |shard: &Shard, record: &Record| shard.finished(&record.evidence, &record.outcome);
+        count(&first, &samples::refused("/a"));
+        count(&second, &samples::refused("/a"));
         let mut served = samples::served("/b");
         served.evidence.received.protocol = http::Version::HTTP_2;
         served.evidence.model = Some("a\"b\\c\nd".into());
         served.outcome.usage = Some(Usage { input: 11, output: 22, estimated: false });
         served.outcome.duration = Duration::from_millis(70_000);
-        second.finished(&served);
+        count(&second, &served);
         let kept = first.connection();
         drop(second.connection());
         let _request = second.request();
@@ -262,7 +263,7 @@ mod tests {
             record.evidence.model = Some(format!("m{index}").into());
             record.evidence.located.as_mut().unwrap().route = cause::ObjectName::new("a", format!("r{index}"));
             record.outcome.status = index;
-            shard.finished(&record);
+            shard.finished(&record.evidence, &record.outcome);
         }
         let text = metrics.text(Timestamp::UNIX_EPOCH);
         let series = text.lines().filter(|line| !line.starts_with('#')).count();

@@ -35,9 +35,6 @@ impl Write for Output {
 struct Running {
     observer: Observer,
     recorders: Vec<Recorder>,
-    decisions: Arc<Decisions>,
-    last_hour: Arc<LastHour>,
-    metrics: Arc<Metrics>,
     written: mpsc::Receiver<Vec<u8>>,
 }
 
@@ -47,17 +44,10 @@ fn settings(access_log: bool, spans: Option<Spans>) -> Settings {
 
 fn start(workers: usize, settings: Settings, gate: Option<mpsc::Receiver<()>>) -> Running {
     let (sender, written) = mpsc::channel();
-    let (metrics, _) = Metrics::new("1", Timestamp::UNIX_EPOCH, workers);
-    let decisions = Arc::new(Decisions::new(100_000, usize::MAX));
-    let last_hour = Arc::new(LastHour::default());
-    let sinks = Sinks {
-        log: Box::new(Output { written: sender, gate }),
-        decisions: Arc::clone(&decisions),
-        last_hour: Arc::clone(&last_hour),
-        metrics: Arc::clone(&metrics),
-    };
-    let (observer, recorders) = Observer::start(workers, settings, sinks).unwrap();
-    Running { observer, recorders, decisions, last_hour, metrics, written }
+    let log = Box::new(Output { written: sender, gate });
+    let process = Process { version: "1".into(), started_at: Timestamp::UNIX_EPOCH };
+    let (observer, recorders) = Observer::start(workers, settings, log, &process).unwrap();
+    Running { observer, recorders: recorders.into_iter().map(|(recorder, _)| recorder).collect(), written }
 }
 
 fn lines(written: &mpsc::Receiver<Vec<u8>>) -> usize {
@@ -80,11 +70,12 @@ fn all_workers_records_are_written_before_the_end() {
             });
         }
     });
+    let handle = running.observer.handle();
     running.observer.stop();
-    let dropped = usize::try_from(running.metrics.records_dropped()).unwrap();
+    let dropped = usize::try_from(handle.metrics.records_dropped()).unwrap();
     assert_eq!(lines(&running.written) + dropped, 4 * each);
     let now = samples::evidence("/a").received.at;
-    assert_eq!(running.last_hour.refusals(now, 1).refused, u64::try_from(4 * each - dropped).unwrap());
+    assert_eq!(handle.last_hour.refusals(now, 1).refused, u64::try_from(4 * each - dropped).unwrap());
 }
 
 #[test]
@@ -99,10 +90,11 @@ fn a_full_queue_drops_and_counts() {
     for _ in 0..CAPACITY + 5 {
         recorder.record(samples::served("/a"));
     }
-    assert_eq!(running.metrics.records_dropped(), 5);
+    assert_eq!(running.observer.handle.metrics.records_dropped(), 5);
     drop(open);
+    let handle = running.observer.handle();
     running.observer.stop();
-    assert_eq!(running.metrics.lines_failed.load(Ordering::Relaxed), u64::try_from(CAPACITY + 1).unwrap());
+    assert_eq!(handle.metrics.lines_failed.load(Ordering::Relaxed), u64::try_from(CAPACITY + 1).unwrap());
 }
 
 #[test]
@@ -113,8 +105,8 @@ fn a_record_can_be_looked_back_at_once() {
         let id = DecisionIds::new(0, round).next(u64::from(round));
         record.evidence.received.decision = id;
         running.recorders[1].record(record);
-        assert!(running.observer.catch_up(PATIENCE));
-        assert!(running.decisions.get(id).is_some());
+        assert!(running.observer.handle.catch_up(PATIENCE));
+        assert!(running.observer.handle.decisions.get(id).is_some());
     }
     running.observer.stop();
     assert_eq!(lines(&running.written), 0, "the log is off");
@@ -124,8 +116,8 @@ fn a_record_can_be_looked_back_at_once() {
 fn a_sleeping_thread_is_woken_by_a_record() {
     let running = start(1, settings(true, None), None);
     for _ in 0..20 {
-        assert!(running.observer.catch_up(PATIENCE));
-        while !running.observer.shared.idle.load(Ordering::SeqCst) {
+        assert!(running.observer.handle.catch_up(PATIENCE));
+        while !running.observer.handle.shared.idle.load(Ordering::SeqCst) {
             thread::yield_now();
         }
         running.recorders[0].record(samples::served("/a"));
@@ -141,18 +133,19 @@ fn settings_change_between_records() {
     let (first, taken) = mpsc::channel();
     let running = start(1, settings(true, spans(first, true)), None);
     running.recorders[0].record(samples::served("/a"));
-    assert!(running.observer.catch_up(PATIENCE));
+    assert!(running.observer.handle.catch_up(PATIENCE));
     assert_eq!(lines(&running.written), 1);
     let (second, refused) = mpsc::channel();
-    running.observer.change(settings(false, spans(second, false)));
-    assert!(running.observer.catch_up(PATIENCE));
+    running.observer.handle.change(settings(false, spans(second, false)));
+    assert!(running.observer.handle.catch_up(PATIENCE));
     assert_eq!(taken.try_iter().count(), 1, "spans of the former settings went to the former place");
     running.recorders[0].record(samples::served("/b"));
     running.recorders[0].record(samples::served("/c"));
+    let handle = running.observer.handle();
     running.observer.stop();
     assert_eq!(lines(&running.written), 0);
     assert_eq!(refused.try_iter().count(), 0);
-    assert_eq!(running.metrics.spans_dropped.load(Ordering::Relaxed), 2);
+    assert_eq!(handle.metrics.spans_dropped.load(Ordering::Relaxed), 2);
 }
 
 #[test]
@@ -162,4 +155,11 @@ fn spans_leave_when_they_are_due() {
     let running = start(1, settings(false, Some(spans)), None);
     running.recorders[0].record(samples::served("/a"));
     assert!(!taken.recv_timeout(PATIENCE).unwrap().is_empty());
+}
+
+#[test]
+fn a_detached_recorder_leaves_nothing() {
+    let recorder = Recorder::detached();
+    recorder.record(samples::served("/a"));
+    assert_eq!(recorder.shared.metrics.records_dropped(), 0);
 }

@@ -26,7 +26,7 @@ fn a_described_call_that_is_refused() {
     let evidence = samples::evidence("/orders/7");
     let denial = samples::role_missing();
     check(
-        &Report::of_trial(&evidence, Some((Check::Authorize, &denial)), DOCS),
+        &Report::of(&evidence, Some((Check::Authorize, &denial)), DOCS),
         &[
             "DELETE /orders/7 would be refused: 403 access.role_missing",
             "",
@@ -114,7 +114,7 @@ fn a_call_without_a_good_credential() {
 fn states_follow_the_order() {
     fn check(evidence: &Evidence, refused: Option<(Check, Denial)>, expected: &[(Check, State)]) {
         let refused = refused.as_ref().map(|(check, denial)| (*check, denial));
-        let report = Report::of_trial(evidence, refused, DOCS);
+        let report = Report::of(evidence, refused, DOCS);
         let found: Vec<_> = report.checks.iter().map(|report| (report.check, report.state)).collect();
         assert_eq!(found, expected);
         let verdict = if refused.is_some() { Verdict::Refused } else { Verdict::Allowed };
