@@ -69,7 +69,9 @@ fn write(value: &Value, indent: usize, before: usize, text: &mut String) {
     let (open, close) = if value.is_array() { ('[', ']') } else { ('{', '}') };
     let items: Vec<(String, &Value)> = match value {
         Value::Array(items) => items.iter().map(|item| (String::new(), item)).collect(),
-        Value::Object(members) => members.iter().map(|(name, member)| (format!("{}: ", Value::from(name.as_str())), member)).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (format!("{}: ", Value::from(name.as_str())), member)).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return text.push_str(&line),
     };
     text.push(open);
@@ -89,7 +91,12 @@ fn inline(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", joined(items.iter().map(inline).collect())),
         Value::Object(members) => {
-            format!("{{{}}}", joined(members.iter().map(|(name, value)| format!("{}: {}", Value::from(name.as_str()), inline(value))).collect()))
+            format!(
+                "{{{}}}",
+                joined(
+                    members.iter().map(|(name, value)| format!("{}: {}", Value::from(name.as_str()), inline(value))).collect()
+                )
+            )
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }

@@ -202,7 +202,11 @@ pub async fn call_h2(to: SocketAddr, text: &str) -> Result<Message, String> {
         let stream = tokio::net::TcpStream::connect(to).await.map_err(|error| error.to_string())?;
         let (sender, connection) = h2::client::handshake(stream).await.map_err(|error| error.to_string())?;
         let driving = tokio::spawn(connection);
-        let (answer, _) = sender.ready().await.and_then(|mut sender| sender.send_request(h2_request(text), true)).map_err(|error| error.to_string())?;
+        let (answer, _) = sender
+            .ready()
+            .await
+            .and_then(|mut sender| sender.send_request(h2_request(text), true))
+            .map_err(|error| error.to_string())?;
         let (head, mut body) = answer.await.map_err(|error| error.to_string())?.into_parts();
         let mut bytes = Vec::new();
         while let Some(data) = body.data().await {
@@ -225,7 +229,8 @@ fn h2_request(text: &str) -> http::Request<()> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let authority = fields.remove(":authority").unwrap_or_default();
-    let mut request = http::Request::builder().method(method).uri(format!("http://{authority}{path}")).version(http::Version::HTTP_2);
+    let mut request =
+        http::Request::builder().method(method).uri(format!("http://{authority}{path}")).version(http::Version::HTTP_2);
     for (name, value) in fields {
         request = request.header(name, value);
     }

@@ -109,10 +109,10 @@ pub fn run(text: &str, more: &str, folder: &Path, now: Timestamp) -> Result<Vec<
     let path = folder.join("example.yaml");
     std::fs::write(&path, manifests).map_err(|error| format!("{}: {error}", path.display()))?;
     let outcome = session(vec![path], now).reload(now);
-    let mut failures = Vec::new();
     if outcome.report.summary().errors + outcome.report.summary().warnings > 0 {
-        failures.push(outcome.report.to_text(manifest::Colour::Never));
+        return Ok(vec![outcome.report.to_text(manifest::Colour::Never)]);
     }
+    let mut failures = Vec::new();
     let serving = Serving::start(&outcome, now)?;
     for one in lines(text)? {
         match one.send(&serving, &stage) {

@@ -89,11 +89,12 @@ mod tests {
 
     #[test]
     fn changed_objects_take_the_place_of_others() {
-        let object = |kind: &str, name: &str, more: &str| format!("kind: {kind}\nmetadata: {{name: {name}, namespace: shop}}{more}");
+        let object =
+            |kind: &str, name: &str, more: &str| format!("kind: {kind}\nmetadata: {{name: {name}, namespace: shop}}{more}");
         let written = [object("A", "one", ""), object("B", "one", ""), object("A", "two", "")].join("\n---\n");
         let found = applied(&written, &[object("A", "two", "\nspec: 2\n"), object("C", "one", "")].join("---\n"));
-        let expected =
-            [object("A", "one", ""), object("B", "one", ""), object("A", "two", "\nspec: 2"), object("C", "one", "")].join("\n---\n");
+        let expected = [object("A", "one", ""), object("B", "one", ""), object("A", "two", "\nspec: 2"), object("C", "one", "")]
+            .join("\n---\n");
         assert_eq!(found, expected);
     }
 }

@@ -58,7 +58,9 @@ impl Page {
                 sections.push((title.to_owned(), Vec::new()));
             } else if let Some(info) = line.strip_prefix("```") {
                 let block = block(info, &mut lines)?;
-                let Some((_, blocks)) = sections.last_mut() else { return Err("a block stands before the first section".to_owned()) };
+                let Some((_, blocks)) = sections.last_mut() else {
+                    return Err("a block stands before the first section".to_owned());
+                };
                 blocks.push(block);
             } else {
                 has_words |= sections.is_empty() && !line.trim().is_empty();

@@ -174,7 +174,8 @@ impl Scene {
         let to = serving.address(if tls.is_some() { PortProtocol::Https } else { PortProtocol::Http })?;
         let manner = Manner { from: from.transpose()?, closes: request.attribute("then") == Some("close"), tls };
         let bytes = bytes(&text, request.attribute("raw").is_some());
-        let times: usize = request.attribute("times").map_or(Ok(1), str::parse).map_err(|_| "`times` is not a number".to_owned())?;
+        let times: usize =
+            request.attribute("times").map_or(Ok(1), str::parse).map_err(|_| "`times` is not a number".to_owned())?;
         for _ in 1..times {
             call(to, &bytes, &manner)?;
         }

@@ -1,5 +1,7 @@
 //! Every example does what it says.
 
+#![cfg(test)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,8 @@ use tests::manifests::session;
 use tests::stage::USUAL_TIME;
 
 /// What an example needs and cannot hold: a private key.
-const CERTIFICATE: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: shop-tls, namespace: shop}\nstringData: {{certificate shop.example.com}}\n";
+const CERTIFICATE: &str =
+    "apiVersion: v1\nkind: Secret\nmetadata: {name: shop-tls, namespace: shop}\nstringData: {{certificate shop.example.com}}\n";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples")

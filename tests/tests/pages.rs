@@ -1,5 +1,7 @@
 //! Every code has a page, every page is true.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,9 @@ fn codes() -> BTreeSet<String> {
         let production = text.split("#[cfg(test)]").next().unwrap();
         let lines = production.lines().filter(|line| !line.trim_start().starts_with("//"));
         let texts = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
-        let is_tail = |tail: &str| !tail.is_empty() && tail.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let is_tail = |tail: &str| {
+            !tail.is_empty() && tail.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
         codes.extend(texts.filter(|text| text.strip_prefix(&format!("{family}.")).is_some_and(is_tail)).map(str::to_owned));
     }
     codes
