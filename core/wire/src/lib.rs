@@ -8,7 +8,7 @@
 //! It is not an HTTP implementation: it builds no messages and writes no answers. It reads no
 //! clock and no socket; bytes and times come in as arguments.
 //!
-//! **Invariant:** every refusal is a [`cause::Framing`] and depends on the bytes alone, never on
+//! **Invariant:** every refusal of a request is a [`cause::Framing`] and depends on the bytes alone, never on
 //! how they were cut into reads.
 
 pub mod fields;
@@ -21,6 +21,7 @@ mod message;
 mod octets;
 pub mod path;
 pub mod preface;
+pub mod proxy_protocol;
 
 pub use limits::{Limits, Scheme};
 pub use message::h2_message;
