@@ -45,7 +45,9 @@ impl Clock {
     pub fn monotonic(&self) -> u64 {
         match self {
             // An hour ahead, so that a state of 0 is a limit unused for long.
-            Self::System { began } => u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(3_600_000_000_000),
+            Self::System { began } => {
+                u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(3_600_000_000_000)
+            }
             Self::Manual(at) => u64::try_from(at.load(Ordering::Relaxed)).unwrap_or(0),
         }
     }

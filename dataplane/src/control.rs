@@ -6,9 +6,16 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use observe::observer::Observer;
+use bytes::Bytes;
+
+use cause::{Fault, Severity};
+use jiff::Timestamp;
+use observe::decision::DecisionId;
+use observe::observer::{self, Observer, ObserverHandle, Process};
+use observe::report::Report;
+use observe::status::{Status, StatusFault};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{mpsc, watch};
 
@@ -64,6 +71,7 @@ pub struct Gateway {
     observer: Observer,
     bound: Mutex<BTreeMap<Port, Bound>>,
     generation: Mutex<u64>,
+    ready: watch::Sender<bool>,
 }
 
 /// What of a gateway can be asked from anywhere.
@@ -72,11 +80,101 @@ pub struct GatewayHandle {
     pub(crate) serving: Arc<Serving>,
     pub(crate) state: Arc<State>,
     pub(crate) clock: Clock,
-    pub(crate) observer: observe::observer::ObserverHandle,
+    pub(crate) observer: ObserverHandle,
     pub(crate) commands: Vec<mpsc::UnboundedSender<Command>>,
-    pub(crate) ready: watch::Receiver<bool>,
-    pub(crate) began: Instant,
+    ready: watch::Receiver<bool>,
+    process: Arc<Process>,
+    told: Arc<Mutex<Told>>,
+    spans: mpsc::Sender<(Arc<str>, Bytes)>,
 }
+
+/// What of the present configuration whoever read the manifests has told.
+#[derive(Debug, Default)]
+struct Told {
+    loaded_at: Timestamp,
+    objects: BTreeMap<String, usize>,
+    faults: Vec<StatusFault>,
+}
+
+/// Batches of spans that may wait to be sent.
+const EXPORTS: usize = 16;
+/// How long a look-back waits for calls that have just ended.
+const CATCH_UP: Duration = Duration::from_millis(500);
+
+/// What of calls is seen from outside, by the configuration.
+fn seen(settings: &ir::Settings, spans: &mpsc::Sender<(Arc<str>, Bytes)>) -> observer::Settings {
+    let spans = settings.traces.as_ref().map(|traces| {
+        let (endpoint, spans) = (Arc::clone(&traces.endpoint), spans.clone());
+        let export = Box::new(move |batch| spans.try_send((Arc::clone(&endpoint), batch)).is_ok());
+        observe::otlp::Spans::new("doorward", env!("CARGO_PKG_VERSION"), export)
+    });
+    observer::Settings { access_log: settings.access_log == ir::AccessLog::Json, docs: Arc::clone(&settings.docs), spans }
+}
+
+impl GatewayHandle {
+    fn configured(&self, generation: u64, settings: &ir::Settings) {
+        let now = self.clock.now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.loaded_at = now;
+        self.observer.metrics.configured(generation, now, told.faults.iter().map(|fault| fault.severity));
+        self.observer.change(seen(settings, &self.spans));
+    }
+
+    /// Tells what the manifests hold and what is wrong with them, for `status` and metrics.
+    pub fn tell(&self, objects: BTreeMap<String, usize>, faults: &[Fault]) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.objects = objects;
+        told.faults = faults.iter().filter(|fault| fault.severity != Severity::Notice).map(StatusFault::from).collect();
+        let severities = faults.iter().map(|fault| fault.severity);
+        self.observer.metrics.configured(self.serving.runtime().generation, told.loaded_at, severities);
+    }
+
+    /// All counters in Prometheus' text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.observer.metrics.text(self.clock.now())
+    }
+
+    /// How the gateway is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        Status {
+            version: self.process.version.to_string(),
+            at: now,
+            started_at: self.process.started_at,
+            generation: self.serving.runtime().generation,
+            loaded_at: told.loaded_at,
+            objects: told.objects.clone(),
+            faults: told.faults.clone(),
+            last_hour: self.observer.last_hour.refusals(now, TOP),
+            workers: self.observer.metrics.workers(),
+            records_dropped: self.observer.metrics.records_dropped(),
+        }
+    }
+
+    /// Whether it takes requests.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// The call of this decision id, if it is still kept. Waits a moment for calls that have just
+    /// ended; not for workers.
+    #[must_use]
+    pub fn decision(&self, id: &str) -> Option<Report> {
+        let id = DecisionId::parse(id)?;
+        if self.observer.decisions.get(id).is_none() && !self.observer.catch_up(CATCH_UP) {
+            tracing::warn!("the log is behind; a call that has just ended may not be found");
+        }
+        let record = self.observer.decisions.get(id)?;
+        Some(Report::of_call(&record, &self.serving.runtime().settings.docs))
+    }
+}
+
+/// Causes that `status` names.
+const TOP: usize = 5;
 
 /// A port that is listened on.
 struct Bound {
@@ -95,9 +193,12 @@ impl Gateway {
         let runtime = Arc::new(compile(snapshot, &options.placement, &state, 1));
         let serving = Arc::new(Serving::new(Arc::clone(&runtime)));
         let workers = options.workers.max(1);
-        let (observer, recorders) = Observer::start(options.log, &snapshot.settings, workers);
         let (stop_issuers, stopped) = watch::channel(false);
-        let issuers = threads::issuers(cells, options.clock.clone(), stopped)?;
+        let (spans, batches) = mpsc::channel(EXPORTS);
+        let issuers = threads::errands(cells, batches, options.clock.clone(), stopped)?;
+        let process = Process { version: env!("CARGO_PKG_VERSION").into(), started_at: options.clock.now() };
+        let (observer, recorders) = Observer::start(workers, seen(&snapshot.settings, &spans), options.log, &process)
+            .map_err(|error| StartError::System(error.to_string()))?;
         let crew = Crew::start(&runtime, &state, &options.clock, recorders)?;
         let (ready, is_ready) = watch::channel(false);
         let handle = GatewayHandle {
@@ -107,7 +208,9 @@ impl Gateway {
             observer: observer.handle(),
             commands: crew.commands(),
             ready: is_ready,
-            began: Instant::now(),
+            process: Arc::new(process),
+            told: Arc::default(),
+            spans,
         };
         let gateway = Self {
             handle,
@@ -118,10 +221,11 @@ impl Gateway {
             observer,
             bound: Mutex::default(),
             generation: Mutex::new(1),
+            ready,
         };
         gateway.listen(&runtime)?;
-        gateway.handle.observer.configured(1, &snapshot.settings);
-        let _ = ready.send(true);
+        gateway.handle.configured(1, &snapshot.settings);
+        let _ = gateway.ready.send(true);
         Ok(gateway)
     }
 
@@ -139,7 +243,7 @@ impl Gateway {
         self.handle.serving.swap(Arc::clone(&runtime));
         self.crew.swap(&runtime).await;
         self.handle.state.retain_key_sets();
-        self.handle.observer.configured(generation, &snapshot.settings);
+        self.handle.configured(generation, &snapshot.settings);
         self.listen(&runtime)
     }
 
@@ -158,6 +262,7 @@ impl Gateway {
 
     /// Stops listening, lets calls in flight end, then stops.
     pub async fn drain(mut self) {
+        let _ = self.ready.send(false);
         {
             let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
             for port in bound.values() {
@@ -214,7 +319,8 @@ impl Gateway {
         let tls = match port.protocol {
             PortProtocol::Http => None,
             PortProtocol::Https => Some(
-                listen::server_config(Arc::clone(&self.handle.serving), port).map_err(|error| StartError::System(error.to_string()))?,
+                listen::server_config(Arc::clone(&self.handle.serving), port)
+                    .map_err(|error| StartError::System(error.to_string()))?,
             ),
         };
         let (close, closing) = listen::Closing::new();
@@ -231,4 +337,26 @@ fn socket(address: SocketAddr) -> std::io::Result<StdListener> {
     socket.bind(&address.into())?;
     socket.listen(4096)?;
     Ok(socket.into())
+}
+
+impl crate::admin::Asked for GatewayHandle {
+    fn metrics(&self) -> String {
+        self.metrics()
+    }
+
+    fn status(&self) -> Status {
+        self.status()
+    }
+
+    fn ready(&self) -> bool {
+        self.ready()
+    }
+
+    fn decision(&self, id: &str) -> Option<Report> {
+        self.decision(id)
+    }
+
+    async fn explain(&self, described: crate::explain::Described) -> Option<Report> {
+        self.explain(described).await
+    }
 }

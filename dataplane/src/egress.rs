@@ -43,6 +43,24 @@ pub(crate) async fn post_form(
     upstreams.fetch(&url.target, request, bytes, PATIENCE_MS).await.map_err(|cause| words(&cause))
 }
 
+/// Posts a batch of spans to an OTLP/HTTP endpoint (OTLP 1.x, section OTLP/HTTP Request).
+pub(crate) async fn post_spans(upstreams: &Upstreams, endpoint: &str, batch: Bytes) -> Result<(), String> {
+    let place = crate::state::parse_url(&format!("{}/v1/traces", endpoint.trim_end_matches('/')));
+    let place = place.ok_or_else(|| "the endpoint is no usable URL".to_owned())?;
+    let Url { target, host, prefix } = Url::of(&place, Arc::clone(&place.host)).map_err(|reason| reason.to_string())?;
+    let mut request = Request::new(batch);
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = prefix.parse().map_err(|_| "its path is not valid".to_owned())?;
+    let headers = request.headers_mut();
+    headers.insert(HOST, host);
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+    let fetched = upstreams.fetch(&target, request, ANSWER_BYTES, PATIENCE_MS).await.map_err(|cause| words(&cause))?;
+    if fetched.status.is_success() { Ok(()) } else { Err(format!("it answered {}", fetched.status.as_u16())) }
+}
+
+/// The largest answer to spans.
+const ANSWER_BYTES: usize = 64 * 1024;
+
 /// What went wrong, in the owner's words.
 pub(crate) fn words(cause: &cause::Upstream) -> String {
     let view = cause::view(&cause::Denial::Upstream(cause.clone()), cause::Audience::Owner, "");

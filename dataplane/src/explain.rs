@@ -147,7 +147,8 @@ fn arrange(runtime: &Runtime, described: &Described) -> Result<(Connection, Requ
         headers.entry(http::header::CONTENT_LENGTH).or_insert(HeaderValue::from(body.len()));
     }
     let limits = runtime.wire_limits(if tls { PortProtocol::Https } else { PortProtocol::Http });
-    let mut head = format!("{} {} HTTP/1.1\r\n", described.method, uri.path_and_query().map_or("/", |path| path.as_str())).into_bytes();
+    let mut head =
+        format!("{} {} HTTP/1.1\r\n", described.method, uri.path_and_query().map_or("/", |path| path.as_str())).into_bytes();
     for (name, value) in &headers {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");

@@ -1,4 +1,4 @@
-//! The threads of a gateway: workers that serve, and one that fetches key sets.
+//! The threads of a gateway: workers that serve, and one that runs errands: key sets, spans.
 
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use observe::metrics::Shard;
 use observe::observer::Recorder;
 use observe::report::Report;
@@ -18,6 +19,7 @@ use upstream::Upstreams;
 
 use crate::clock::Clock;
 use crate::control::StartError;
+use crate::egress;
 use crate::explain::{self, Described};
 use crate::listen::{self, Closing};
 use crate::runtime::{Port, Runtime};
@@ -121,7 +123,7 @@ impl Crew {
 
 /// Runs one worker until it is told to stop and its connections have ended.
 async fn work(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, mut stopped: watch::Receiver<bool>) {
-    if worker.decisions.is_first() {
+    if worker.number == 0 {
         tokio::task::spawn_local(sweep(Rc::clone(&worker)));
     }
     loop {
@@ -161,22 +163,34 @@ async fn sweep(worker: Rc<Worker>) {
     }
 }
 
-/// Starts the thread that fetches key sets.
-pub(crate) fn issuers(
+/// Starts the thread that fetches key sets and sends spans.
+pub(crate) fn errands(
     cells: mpsc::UnboundedReceiver<Arc<KeySetCell>>,
+    spans: mpsc::Receiver<(Arc<str>, Bytes)>,
     clock: Clock,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, StartError> {
     let seed = random()?;
-    spawn("issuers", move || {
+    spawn("errands", move || {
         local(async move {
-            let fetcher = Fetcher { upstreams: Rc::new(Upstreams::new(seed)), clock };
+            let upstreams = Rc::new(Upstreams::new(seed));
+            tokio::task::spawn_local(export(spans, Rc::clone(&upstreams)));
+            let fetcher = Fetcher { upstreams, clock };
             tokio::select! {
                 () = fetcher.run(cells) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         });
     })
+}
+
+/// Sends batches of spans, one after the other.
+async fn export(mut spans: mpsc::Receiver<(Arc<str>, Bytes)>, upstreams: Rc<Upstreams>) {
+    while let Some((endpoint, batch)) = spans.recv().await {
+        if let Err(trouble) = egress::post_spans(&upstreams, &endpoint, batch).await {
+            tracing::warn!(%endpoint, trouble, "could not send spans");
+        }
+    }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {

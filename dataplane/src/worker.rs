@@ -7,6 +7,7 @@ use std::sync::Arc;
 use observe::decision::DecisionIds;
 use observe::metrics::Shard;
 use observe::observer::Recorder;
+use tokio::sync::Notify;
 use upstream::Upstreams;
 
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ pub type Current = Rc<Arc<Runtime>>;
 /// What the requests of one thread share.
 pub struct Worker {
     runtime: RefCell<Current>,
+    /// The thread's number, from 0.
+    pub number: u32,
     /// Counters and key sets, shared by all threads.
     pub state: Arc<State>,
     /// Connections to upstreams.
@@ -33,6 +36,8 @@ pub struct Worker {
     pub decisions: DecisionIds,
     /// Time.
     pub clock: Clock,
+    /// Connections that are open.
+    pub open: OpenConnections,
     random: Cell<u64>,
 }
 
@@ -60,6 +65,7 @@ impl Worker {
     pub fn new(runtime: Arc<Runtime>, parts: Parts) -> Self {
         Self {
             runtime: RefCell::new(Rc::new(runtime)),
+            number: parts.number,
             state: parts.state,
             upstreams: parts.upstreams,
             tokens: RefCell::new(TokenCache::default()),
@@ -67,6 +73,7 @@ impl Worker {
             recorder: parts.recorder,
             decisions: DecisionIds::new(parts.number, u32::try_from(parts.seed & 0xffff_ffff).unwrap_or(0)),
             clock: parts.clock,
+            open: OpenConnections::default(),
             random: Cell::new(parts.seed | 1),
         }
     }
@@ -82,6 +89,11 @@ impl Worker {
         *self.runtime.borrow_mut() = Rc::new(runtime);
     }
 
+    /// Ends when no connection is open.
+    pub async fn idle(&self) {
+        self.open.idle().await;
+    }
+
     /// A number for spreading load; not for secrets (xorshift64*).
     pub fn random(&self) -> u64 {
         let mut state = self.random.get();
@@ -90,5 +102,43 @@ impl Worker {
         state ^= state >> 27;
         self.random.set(state);
         state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+/// Counts open connections, so that a worker that stops can wait for the last.
+#[derive(Debug, Default)]
+pub struct OpenConnections {
+    count: Rc<Cell<usize>>,
+    none: Rc<Notify>,
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub struct OpenConnection {
+    count: Rc<Cell<usize>>,
+    none: Rc<Notify>,
+}
+
+impl OpenConnections {
+    /// Counts a connection until the guard is dropped.
+    #[must_use]
+    pub fn enter(&self) -> OpenConnection {
+        self.count.set(self.count.get() + 1);
+        OpenConnection { count: Rc::clone(&self.count), none: Rc::clone(&self.none) }
+    }
+
+    async fn idle(&self) {
+        while self.count.get() > 0 {
+            self.none.notified().await;
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.count.set(self.count.get().saturating_sub(1));
+        if self.count.get() == 0 {
+            self.none.notify_one();
+        }
     }
 }

@@ -59,7 +59,7 @@ pub struct Provider {
 }
 
 /// Where an issuer's keys are (RFC 7517).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeySet {
     /// The JSON text of the key set.
     Inline(Arc<str>),

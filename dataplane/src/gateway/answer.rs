@@ -20,7 +20,12 @@ pub(super) fn fixed(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Re
 }
 
 /// A redirect; what it does not name stays as in the request.
-pub(super) fn redirect(redirect: &Redirect, located: &Located<'_>, query: Option<&str>, port: (PortProtocol, u16)) -> Response<ResponseBody> {
+pub(super) fn redirect(
+    redirect: &Redirect,
+    located: &Located<'_>,
+    query: Option<&str>,
+    port: (PortProtocol, u16),
+) -> Response<ResponseBody> {
     let (protocol, number) = port;
     let own = match protocol {
         PortProtocol::Http => Scheme::Http,

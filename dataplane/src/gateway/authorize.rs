@@ -36,9 +36,8 @@ pub(crate) fn authorize(
         evidence.rules = serve.rules.report(&request);
     }
     let verdict = serve.rules.judge(&request);
-    for denial in verdict.shadow {
-        evidence.shadow.push((Check::Authorize, Denial::Access(denial)));
-    }
-    evidence.authorized = Some(verdict.outcome.map_err(Denial::Access)?);
+    evidence.shadow.extend(verdict.shadow.map(|denial| (Check::Authorize, denial)));
+    verdict.verdict?;
+    evidence.authorized = Some(None);
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) struct Call {
 /// What is needed to leave a record.
 pub(super) struct Finish {
     pub(super) worker: Rc<Worker>,
-    pub(super) in_flight: InFlight,
+    pub(super) in_flight: (InFlight, observe::metrics::Open),
     pub(super) evidence: Evidence,
     pub(super) refused: Option<(Check, Denial)>,
     /// Monotonic nanoseconds.

@@ -78,10 +78,8 @@ pub(crate) fn locate<'a>(
     evidence.located = Some(evidence::Located { route: route.name.clone(), version: None, chosen_by: None });
     let serve = route.serve.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
     let below = path.get(hit.matched..).unwrap_or_default();
-    let selected = serve
-        .choice
-        .select(VersionRequest { path: below, headers: &parts.headers, query })
-        .map_err(Denial::Version)?;
+    let selected =
+        serve.choice.select(VersionRequest { path: below, headers: &parts.headers, query }).map_err(Denial::Version)?;
     // `choice` was compiled from the same list.
     let Some(version) = serve.versions.get(selected.index) else { return Err(Denial::Route(RouteCause::Internal)) };
     trail.version = Some(selected.index);

@@ -59,9 +59,8 @@ impl Trail<'_> {
     pub(crate) fn dialect(&self, parts: &Parts) -> Dialect {
         let serve = self.route.and_then(|route| route.serve.as_ref().ok());
         let models = serve.is_some_and(|serve| {
-            let is_models = |index: usize| {
-                serve.versions.get(index).is_some_and(|version| matches!(version.backend, Ok(Backend::Models(_))))
-            };
+            let is_models =
+                |index: usize| serve.versions.get(index).is_some_and(|version| matches!(version.backend, Ok(Backend::Models(_))));
             // Before the version is known, a route that has nothing but models speaks for it.
             self.version.map_or_else(|| (0..serve.versions.len()).all(is_models), is_models)
         });
@@ -71,7 +70,7 @@ impl Trail<'_> {
 
 /// Answers one request. Never fails: what goes wrong is an answer, also a defect of ours.
 pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, request: Request<Incoming>) -> Response<AnswerBody> {
-    let in_flight = connection.begin();
+    let in_flight = (connection.begin(), worker.metrics.request());
     let runtime = worker.runtime();
     let began = worker.clock.monotonic();
     let (mut parts, incoming) = request.into_parts();
@@ -141,7 +140,8 @@ async fn serve<'a>(
 /// What the guard of the connection found, or what HTTP/2 lets through that HTTP/1.1 cannot say.
 fn guard(context: &Context<'_>, parts: &Parts) -> Result<(), Framing> {
     if parts.version == http::Version::HTTP_2 {
-        let limits = if context.connection.tls.is_some() { &context.runtime.settings.tls } else { &context.runtime.settings.plain };
+        let limits =
+            if context.connection.tls.is_some() { &context.runtime.settings.tls } else { &context.runtime.settings.plain };
         return wire::h2_message(parts, limits);
     }
     match context.connection.violation() {

@@ -16,8 +16,8 @@ use http::{HeaderMap, HeaderName, Response};
 use http_body::{Body, Frame};
 use llm::openai::response::UsageReader;
 use llm::openai::stream::{Ended, Relay};
-use observe::evidence::{Evidence, Usage};
 use observe::decision::DecisionId;
+use observe::evidence::{Evidence, Usage};
 use upstream::body::BoxError;
 use upstream::{Cut, RequestBody, ResponseBody};
 

@@ -88,7 +88,8 @@ pub(super) async fn introspected(
 async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, evidence: &Evidence) -> Result<Verified, Token> {
     let worker = context.worker;
     let now = evidence.received.at;
-    let unavailable = |reason: String| Token::IntrospectionUnavailable { provider: provider.rules.name().clone(), reason: reason.into() };
+    let unavailable =
+        |reason: String| Token::IntrospectionUnavailable { provider: provider.rules.name().clone(), reason: reason.into() };
     if text.is_empty() || text.len() > jwt::LONGEST {
         return Err(Token::Malformed { part: TokenPart::Structure });
     }

@@ -72,8 +72,9 @@ pub(crate) async fn validate<'a>(
         return Ok(Validated::Unread);
     };
     let below = located.below();
-    let operation = Operation::find(parts.method.as_str(), below)
-        .ok_or_else(|| Denial::Model(Model::OperationUnknown { route: located.route.name.clone(), served: llm::operation::SERVED }))?;
+    let operation = Operation::find(parts.method.as_str(), below).ok_or_else(|| {
+        Denial::Model(Model::OperationUnknown { route: located.route.name.clone(), served: llm::operation::SERVED })
+    })?;
     let call = match operation {
         Operation::ListModels => return Ok(Validated::List(models)),
         Operation::GetModel(name) => {

@@ -45,8 +45,6 @@ impl Connection {
         self.violation.borrow_mut().get_or_insert(cause);
     }
 
-    /// The peer's address as a field value.
-    pub(crate) peer_text: PeerText,
     /// Why the guard refused the stream, where it did.
     pub(crate) fn violation(&self) -> Option<Framing> {
         self.violation.borrow().clone()

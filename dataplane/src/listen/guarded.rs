@@ -71,7 +71,13 @@ enum Phase {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
     /// Guards `inner`, of which `first` was read already.
-    pub(crate) fn new(inner: S, first: BytesMut, limits: Arc<wire::Limits>, connection: Rc<Connection>, patience: Patience) -> Self {
+    pub(crate) fn new(
+        inner: S,
+        first: BytesMut,
+        limits: Arc<wire::Limits>,
+        connection: Rc<Connection>,
+        patience: Patience,
+    ) -> Self {
         let mut io = Self {
             inner,
             guard: Guard::new(limits),
@@ -103,7 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         }
         self.released = self.held.split_to(progress.released).freeze();
         if let Some(violation) = progress.violation {
-            self.refuse(violation.cause, violation.in_body, violation.stand_in());
+            let stand_in = violation.stand_in();
+            self.refuse(violation.cause, violation.in_body, stand_in);
         }
         self.note_phase();
     }
@@ -206,7 +213,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         }
         buf.set_filled(before + progress.released);
         if let Some(violation) = progress.violation {
-            self.refuse(violation.cause, violation.in_body, violation.stand_in());
+            let stand_in = violation.stand_in();
+            self.refuse(violation.cause, violation.in_body, stand_in);
         } else if self.guard.upgrade_pending() {
             self.guard.resume();
             self.feed_held();
@@ -245,8 +253,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedIo<S> {
                 Then::Fail => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
                 Then::End => return Poll::Ready(Ok(())),
             }
-            let polled =
-                if this.held.is_empty() { this.poll_read_through(cx, buf) } else { this.poll_read_held(cx).map_ok(|ended| ended) };
+            let polled = if this.held.is_empty() {
+                this.poll_read_through(cx, buf)
+            } else {
+                this.poll_read_held(cx).map_ok(|ended| ended)
+            };
             match polled {
                 Poll::Ready(Ok(true)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(false)) => {}

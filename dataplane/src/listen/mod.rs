@@ -38,7 +38,13 @@ const PREFACE: Duration = Duration::from_secs(5);
 const STALLED: Duration = Duration::from_secs(30);
 
 /// Accepts connections until `worker` drains or the port is closed.
-pub(crate) async fn accept(listener: TcpListener, port: Port, tls: Option<Arc<rustls::ServerConfig>>, worker: Rc<Worker>, close: Closing) {
+pub(crate) async fn accept(
+    listener: TcpListener,
+    port: Port,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    worker: Rc<Worker>,
+    close: Closing,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -84,7 +90,7 @@ async fn connect(
     worker: Rc<Worker>,
     close: Closing,
 ) {
-    let _open = worker.metrics.connection();
+    let _counted = (worker.metrics.connection(), worker.open.enter());
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -148,10 +154,11 @@ where
         }
         // Before the first byte the connection is idle; behind it a preface has 5 s.
         let patience = if first.is_empty() && known.is_none() { idle } else { PREFACE };
+        let silent = first.is_empty();
         let read = tokio_util::io::read_buf(&mut stream, &mut first);
         let count = tokio::select! {
             read = timeout(patience, read) => read.map_err(|_| "nothing was sent in time".to_owned())?.map_err(|error| error.to_string())?,
-            () = close.clone().closed(), if first.is_empty() => return Ok(()),
+            () = close.clone().closed(), if silent => return Ok(()),
         };
         if count == 0 {
             return Ok(());
@@ -196,7 +203,13 @@ where
     ended.map_err(|error| error.to_string())
 }
 
-async fn speak_http2<S>(stream: S, first: BytesMut, connection: Rc<Connection>, worker: &Rc<Worker>, close: Closing) -> Result<(), String>
+async fn speak_http2<S>(
+    stream: S,
+    first: BytesMut,
+    connection: Rc<Connection>,
+    worker: &Rc<Worker>,
+    close: Closing,
+) -> Result<(), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -236,4 +249,3 @@ where
         tokio::task::spawn_local(task);
     }
 }
-

@@ -34,7 +34,13 @@ pub fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, genera
     let routes: Vec<Arc<Route>> = snapshot
         .routes
         .values()
-        .map(|written| Arc::new(Route { name: written.id.0.clone(), id: written.id.clone(), serve: serve(written, &targets, &providers, state) }))
+        .map(|written| {
+            Arc::new(Route {
+                name: written.id.0.clone(),
+                id: written.id.clone(),
+                serve: serve(written, &targets, &providers, state),
+            })
+        })
         .collect();
     let keys = KeyRing::new(snapshot.keys.values().map(Arc::clone));
     Runtime {
@@ -66,11 +72,8 @@ fn settings(written: &ir::Settings) -> Settings {
 }
 
 fn ports(snapshot: &Snapshot, placement: &Placement) -> Ports {
-    let certificates: BTreeMap<_, _> = snapshot
-        .certificates
-        .iter()
-        .filter_map(|(id, written)| Some((id, Arc::new(certified(written)?))))
-        .collect();
+    let certificates: BTreeMap<_, _> =
+        snapshot.certificates.iter().filter_map(|(id, written)| Some((id, Arc::new(certified(written)?)))).collect();
     let mut ports = Ports::default();
     for written in snapshot.listeners.values() {
         let attached = snapshot.routes.values().enumerate().filter(|(_, route)| route.listeners.contains(&written.id));
@@ -163,7 +166,8 @@ impl<'a> Targets<'a> {
                 return unusable(&Arc::new(Fault::error(route.clone(), FieldPath::of("spec.versions"), cause)));
             }
         };
-        let authorization = written.credential.as_ref().and_then(|credential| secret_header(&format!("Bearer {}", credential.expose())));
+        let authorization =
+            written.credential.as_ref().and_then(|credential| secret_header(&format!("Bearer {}", credential.expose())));
         ModelTarget {
             upstream_name: Arc::clone(&written.model),
             place: url(&written.endpoint, format!("AiModel {id}").into(), route),
@@ -239,6 +243,13 @@ fn serve(
         ir::PathMatch::Regex(_) => "/",
     });
     let checks = &written.checks;
+    let rules = RuleSet::compile(&checks.authorization).map_err(|faults| {
+        let (index, cause) = faults.into_iter().next().map_or((0, FaultCause::RouteBroken), |(index, fault)| {
+            (index, FaultCause::ExpressionInvalid { reason: fault.reason, start: fault.start, end: fault.end })
+        });
+        let field = FieldPath::of("spec.authorization.rules").index(index).field("when");
+        Arc::new(Fault::error(holder.clone(), field, cause))
+    })?;
     Ok(Serve {
         choice: Versions::compile(name, path, &written.versioning, &written.versions),
         versions: written
@@ -251,7 +262,7 @@ fn serve(
             .collect(),
         authentication: Authentication::compile(&checks.authentication, |id| providers.get(id).cloned()),
         consumers: checks.consumers.clone(),
-        rules: RuleSet::compile(name, &checks.authorization),
+        rules,
         addresses: AddressRules::compile(&checks.addresses),
         limits: limits("ApiRoute", name, &checks.limits, state),
         max_body_bytes: checks.max_body_bytes,

@@ -48,11 +48,7 @@ impl IdentityHeaders {
     #[must_use]
     pub fn of(principal: &Principal) -> Self {
         let roles = principal.roles.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(",");
-        Self {
-            principal: field(&principal.name),
-            team: principal.team.as_deref().and_then(field),
-            roles: field(&roles),
-        }
+        Self { principal: field(&principal.name), team: principal.team.as_deref().and_then(field), roles: field(&roles) }
     }
 }
 

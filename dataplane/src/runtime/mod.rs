@@ -24,10 +24,10 @@ pub use backend::{Backend, ModelTarget, Models, Service, Services, Url};
 pub use compile::compile;
 pub use identity::{IdentityHeaders, IntrospectionTarget, Provider};
 pub use ports::{Listener, Placement, Port, PortProtocol, Ports};
-pub use router::{Hit, Miss, Offer, Router};
+pub use router::{Miss, Offer, Router};
 pub use serve::{HeldLimit, Serve, Version};
 pub use serving::Serving;
-pub use traffic::{HeaderChanges, PathRewrite, Redirect, Traffic};
+pub use traffic::{PathRewrite, Redirect, Traffic};
 
 /// One generation of the configuration.
 #[derive(Debug)]

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
-use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method};
 use ir::{HostPattern, Match, PathMatch, ValuePattern};
@@ -199,7 +198,10 @@ impl Paths {
     fn find(&self, offer: &Offer<'_>) -> Result<Hit, Miss> {
         let mut miss = Miss::Path;
         let mut judge = |candidates: &[Candidate], matched: usize| {
-            let hit = candidates.iter().find(|candidate| candidate.takes(offer)).map(|candidate| Hit { route: candidate.route, matched });
+            let hit = candidates
+                .iter()
+                .find(|candidate| candidate.takes(offer))
+                .map(|candidate| Hit { route: candidate.route, matched });
             if hit.is_none() {
                 miss = Miss::Conditions;
             }
@@ -212,7 +214,8 @@ impl Paths {
         let (segments, count) = Segments::of(offer.path, deepest);
         for depth in self.depths.iter().copied().filter(|depth| *depth <= count) {
             let Some(end) = segments.end(depth) else { continue };
-            let hit = offer.path.get(..end).and_then(|prefix| self.prefix.get(prefix)).and_then(|candidates| judge(candidates, end));
+            let hit =
+                offer.path.get(..end).and_then(|prefix| self.prefix.get(prefix)).and_then(|candidates| judge(candidates, end));
             if let Some(hit) = hit {
                 return Ok(hit);
             }
@@ -314,7 +317,8 @@ pub fn shared_hosts(route: &[HostPattern], listener: Option<&HostPattern>) -> Op
     if route.is_empty() {
         return Some(vec![listener.clone()]);
     }
-    let shared: Vec<HostPattern> = route.iter().filter_map(|host| narrower(host, listener)).collect::<BTreeSet<_>>().into_iter().collect();
+    let shared: Vec<HostPattern> =
+        route.iter().filter_map(|host| narrower(host, listener)).collect::<BTreeSet<_>>().into_iter().collect();
     (!shared.is_empty()).then_some(shared)
 }
 
@@ -324,14 +328,11 @@ fn narrower(one: &HostPattern, other: &HostPattern) -> Option<HostPattern> {
         (HostPattern::Exact(name), pattern) if pattern.matches(name) => Some(one.clone()),
         (pattern, HostPattern::Exact(name)) if pattern.matches(name) => Some(other.clone()),
         (HostPattern::Wildcard(first), HostPattern::Wildcard(second)) => {
-            let below = |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-            if below(first, second) {
-                Some(one.clone())
-            } else {
-                below(second, first).then(|| other.clone())
-            }
+            let below =
+                |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            if below(first, second) { Some(one.clone()) } else { below(second, first).then(|| other.clone()) }
         }
-        (HostPattern::Exact(_), HostPattern::Exact(_) | HostPattern::Wildcard(_)) | (HostPattern::Wildcard(_), HostPattern::Exact(_)) => None,
+        (HostPattern::Exact(_), HostPattern::Exact(_) | HostPattern::Wildcard(_))
+        | (HostPattern::Wildcard(_), HostPattern::Exact(_)) => None,
     }
 }
-

@@ -118,11 +118,9 @@ impl KeySetCell {
     pub fn view(&self, now: u64) -> Result<KeysView, Token> {
         let current = self.current.load();
         match current.as_ref() {
-            Some(fetched) if now.saturating_sub(fetched.at) <= nanoseconds(STALE) => Ok(KeysView {
-                keys: Arc::clone(&fetched.keys),
-                generation: fetched.generation,
-                fetched_at: fetched.at,
-            }),
+            Some(fetched) if now.saturating_sub(fetched.at) <= nanoseconds(STALE) => {
+                Ok(KeysView { keys: Arc::clone(&fetched.keys), generation: fetched.generation, fetched_at: fetched.at })
+            }
             Some(_) | None => Err(self.unavailable()),
         }
     }
@@ -209,7 +207,8 @@ impl KeySetCell {
             return Err(format!("{uri} describes another issuer"));
         }
         let place = parse_url(&description.jwks_uri).ok_or_else(|| format!("{uri} names no usable jwks_uri"))?;
-        let loopback = place.host.parse::<std::net::IpAddr>().map_or(&*place.host == "localhost", |address| address.is_loopback());
+        let loopback =
+            place.host.parse::<std::net::IpAddr>().map_or(&*place.host == "localhost", |address| address.is_loopback());
         if place.scheme == ir::Scheme::Http && !loopback {
             return Err(format!("{uri} names a jwks_uri that is not https"));
         }

@@ -165,12 +165,8 @@ fn client_and_upstream_can_take_turns() {
         let target = target_of([listener.local_addr().unwrap()]);
         spawn_local(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
             let mut buffer = vec![0; 4096];
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                let length = stream.read(&mut buffer[..1]).await.unwrap();
-                head.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
-            }
             stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
             loop {
                 let length = stream.read(&mut buffer).await.unwrap();
@@ -214,16 +210,61 @@ fn large_bodies_pass_both_ways() {
     });
 }
 
+/// The head of a request, byte by byte, so that its body stays in the socket.
+async fn read_head(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+}
+
 #[test]
 fn an_answer_may_come_before_the_request_is_whole() {
     on_worker(async {
-        let early = Step::Answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno".to_vec());
-        let upstream = Upstream::following(vec![vec![early]]).await;
-        // The script reads a request by its Content-Length: here the head alone is one.
-        let (mut client, mut told) = front(upstream.target(), None).await;
-        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (mut client, mut told) = front(target_of([listener.local_addr().unwrap()]), None).await;
+        client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\npart").await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
         assert!(until(&mut client, "\r\n\r\nno").await.starts_with("HTTP/1.1 413 "));
-        assert!(told.recv().await.unwrap().error.is_none());
+        let told = told.recv().await.unwrap();
+        assert!(told.error.is_none() && !told.upload.ended());
+        // What is left of the request can not be told from the next one: the connection is over.
+        client.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        while stream.read_buf(&mut rest).await.is_ok_and(|length| length > 0) {}
+        assert_eq!(rest, b"part");
+    });
+}
+
+#[test]
+fn a_client_that_reads_late_does_not_hold_up_its_own_request() {
+    on_worker(async {
+        // More than the sockets between hold.
+        const SIZE: usize = 24 * 1024 * 1024;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (mut client, _told) = front(target_of([listener.local_addr().unwrap()]), None).await;
+        client.write_all(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n").as_bytes()).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        let (mut reader, mut writer) = stream.into_split();
+        spawn_local(async move {
+            writer.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n").as_bytes()).await.unwrap();
+            // The client may leave once it has seen enough.
+            let _ = writer.write_all(&vec![b'd'; SIZE]).await;
+        });
+        let uploaded = spawn_local(async move {
+            let (mut total, mut buffer) = (0, vec![0; 64 * 1024]);
+            while total < SIZE {
+                total += reader.read(&mut buffer).await.unwrap();
+            }
+            total
+        });
+        let sent = tokio::time::timeout(Duration::from_secs(20), client.write_all(&vec![b'u'; SIZE])).await;
+        sent.expect("the request is not held up").unwrap();
+        assert_eq!(uploaded.await.unwrap(), SIZE);
+        until(&mut client, "\r\n\r\nddd").await;
     });
 }
 
