@@ -54,10 +54,12 @@ pub enum StartError {
 }
 
 fn advice(address: &SocketAddr, source: &std::io::Error) -> String {
-    match source.kind() {
-        std::io::ErrorKind::AddrInUse => format!("something else listens there; try `--http {}:0`", address.ip()),
-        std::io::ErrorKind::PermissionDenied => format!("ports below 1024 need privileges; try `--http {}:8080`", address.ip()),
-        _ => "choose another with `--http` or `--https`".to_owned(),
+    if source.kind() == std::io::ErrorKind::AddrInUse {
+        format!("something else listens there; try `--http {}:0`", address.ip())
+    } else if source.kind() == std::io::ErrorKind::PermissionDenied {
+        format!("ports below 1024 need privileges; try `--http {}:8080`", address.ip())
+    } else {
+        "choose another with `--http` or `--https`".to_owned()
     }
 }
 
@@ -324,7 +326,7 @@ impl Gateway {
             ),
         };
         let (close, closing) = listen::Closing::new();
-        self.crew.listen(sockets, port, tls.as_ref(), &closing);
+        self.crew.listen(sockets, &listen::Door { port, tls, close: closing });
         Ok(Bound { address, close })
     }
 }

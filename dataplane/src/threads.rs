@@ -10,7 +10,6 @@ use bytes::Bytes;
 use observe::metrics::Shard;
 use observe::observer::Recorder;
 use observe::report::Report;
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,8 +20,8 @@ use crate::clock::Clock;
 use crate::control::StartError;
 use crate::egress;
 use crate::explain::{self, Described};
-use crate::listen::{self, Closing};
-use crate::runtime::{Port, Runtime};
+use crate::listen::{self, Door};
+use crate::runtime::Runtime;
 use crate::state::{Fetcher, KeySetCell, State};
 use crate::worker::{Parts, Worker};
 
@@ -34,7 +33,7 @@ pub(crate) enum Command {
     /// Serve this configuration, and say when.
     Swap(Arc<Runtime>, oneshot::Sender<()>),
     /// Accept connections.
-    Listen(StdListener, Port, Option<Arc<ServerConfig>>, Closing),
+    Listen(StdListener, Door),
     /// Say what would become of a request.
     Explain(Box<Described>, oneshot::Sender<Report>),
 }
@@ -104,9 +103,9 @@ impl Crew {
     }
 
     /// Has each worker accept connections on its own socket of a port.
-    pub(crate) fn listen(&self, sockets: Vec<StdListener>, port: Port, tls: Option<&Arc<ServerConfig>>, closing: &Closing) {
+    pub(crate) fn listen(&self, sockets: Vec<StdListener>, door: &Door) {
         for (member, socket) in self.0.iter().zip(sockets) {
-            let _ = member.commands.send(Command::Listen(socket, port, tls.cloned(), closing.clone()));
+            let _ = member.commands.send(Command::Listen(socket, door.clone()));
         }
     }
 
@@ -136,9 +135,9 @@ async fn work(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, 
                 worker.swap(runtime);
                 let _ = done.send(());
             }
-            Some(Command::Listen(socket, port, tls, closing)) => match TcpListener::from_std(socket) {
+            Some(Command::Listen(socket, door)) => match TcpListener::from_std(socket) {
                 Ok(listener) => {
-                    tokio::task::spawn_local(listen::accept(listener, port, tls, Rc::clone(&worker), closing));
+                    tokio::task::spawn_local(listen::accept(listener, door, Rc::clone(&worker)));
                 }
                 Err(error) => tracing::error!(%error, "could not watch a socket"),
             },

@@ -15,54 +15,54 @@ use crate::runtime::Runtime;
 use crate::state::{State, TokenCache};
 
 /// A handle on the configuration that a request keeps from its first check to its last byte.
-pub type Current = Rc<Arc<Runtime>>;
+pub(crate) type Current = Rc<Arc<Runtime>>;
 
 /// What the requests of one thread share.
-pub struct Worker {
+pub(crate) struct Worker {
     runtime: RefCell<Current>,
     /// The thread's number, from 0.
-    pub number: u32,
+    pub(crate) number: u32,
     /// Counters and key sets, shared by all threads.
-    pub state: Arc<State>,
+    pub(crate) state: Arc<State>,
     /// Connections to upstreams.
-    pub upstreams: Upstreams,
+    pub(crate) upstreams: Upstreams,
     /// Tokens that were verified before.
-    pub tokens: RefCell<TokenCache>,
+    pub(crate) tokens: RefCell<TokenCache>,
     /// This thread's counters.
-    pub metrics: Shard,
+    pub(crate) metrics: Shard,
     /// Where finished calls go.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// Where ids come from.
-    pub decisions: DecisionIds,
+    pub(crate) decisions: DecisionIds,
     /// Time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Connections that are open.
-    pub open: OpenConnections,
+    pub(crate) open: OpenConnections,
     random: Cell<u64>,
 }
 
 /// What a worker is made of, beside its configuration.
-pub struct Parts {
+pub(crate) struct Parts {
     /// Counters and key sets.
-    pub state: Arc<State>,
+    pub(crate) state: Arc<State>,
     /// Connections to upstreams.
-    pub upstreams: Upstreams,
+    pub(crate) upstreams: Upstreams,
     /// Counters of this thread.
-    pub metrics: Shard,
+    pub(crate) metrics: Shard,
     /// Where finished calls go.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// Time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// The thread's number.
-    pub number: u32,
+    pub(crate) number: u32,
     /// Any random number.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Worker {
     /// A worker that serves this configuration.
     #[must_use]
-    pub fn new(runtime: Arc<Runtime>, parts: Parts) -> Self {
+    pub(crate) fn new(runtime: Arc<Runtime>, parts: Parts) -> Self {
         Self {
             runtime: RefCell::new(Rc::new(runtime)),
             number: parts.number,
@@ -80,22 +80,22 @@ impl Worker {
 
     /// The configuration that serves now.
     #[must_use]
-    pub fn runtime(&self) -> Current {
+    pub(crate) fn runtime(&self) -> Current {
         Rc::clone(&self.runtime.borrow())
     }
 
     /// Serves this configuration from the next request on.
-    pub fn swap(&self, runtime: Arc<Runtime>) {
+    pub(crate) fn swap(&self, runtime: Arc<Runtime>) {
         *self.runtime.borrow_mut() = Rc::new(runtime);
     }
 
     /// Ends when no connection is open.
-    pub async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         self.open.idle().await;
     }
 
     /// A number for spreading load; not for secrets (xorshift64*).
-    pub fn random(&self) -> u64 {
+    pub(crate) fn random(&self) -> u64 {
         let mut state = self.random.get();
         state ^= state >> 12;
         state ^= state << 25;
@@ -107,14 +107,14 @@ impl Worker {
 
 /// Counts open connections, so that a worker that stops can wait for the last.
 #[derive(Debug, Default)]
-pub struct OpenConnections {
+pub(crate) struct OpenConnections {
     count: Rc<Cell<usize>>,
     none: Rc<Notify>,
 }
 
 /// One open connection.
 #[derive(Debug)]
-pub struct OpenConnection {
+pub(crate) struct OpenConnection {
     count: Rc<Cell<usize>>,
     none: Rc<Notify>,
 }
@@ -122,7 +122,7 @@ pub struct OpenConnection {
 impl OpenConnections {
     /// Counts a connection until the guard is dropped.
     #[must_use]
-    pub fn enter(&self) -> OpenConnection {
+    pub(crate) fn enter(&self) -> OpenConnection {
         self.count.set(self.count.get() + 1);
         OpenConnection { count: Rc::clone(&self.count), none: Rc::clone(&self.none) }
     }

@@ -72,7 +72,7 @@ pub(crate) async fn admit<'a>(
     screen::screen(context, &located, evidence).map_err(refused(Check::Screen))?;
     let credentials = identify::identify(context, parts, &located, evidence).await.map_err(refused(Check::Identify))?;
     authorize::authorize(context, parts, &located, &credentials, evidence).map_err(refused(Check::Authorize))?;
-    let validated = validate::validate(context, parts, &located, body, evidence).await.map_err(refused(Check::Validate))?;
+    let validated = validate::validate(parts, &located, body, evidence).await.map_err(refused(Check::Validate))?;
     meter::meter(context, &located, &credentials, evidence).map_err(refused(Check::Meter))?;
     Ok(Permit { located, credentials, validated })
 }

@@ -43,7 +43,7 @@ pub(super) struct Finish {
 }
 
 /// The body of an answer, watched to its end.
-pub struct AnswerBody {
+pub(crate) struct AnswerBody {
     inner: ResponseBody,
     watch: Option<Box<Watch>>,
 }

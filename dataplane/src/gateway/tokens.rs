@@ -44,12 +44,12 @@ async fn verify(context: &Context<'_>, text: &str, provider: &Arc<Provider>, evi
         return Ok(known);
     }
     if view.is_err() && !context.explaining {
-        view = provider.keys.fresher(None, arrived, &worker.clock).await;
+        view = provider.keys.fresher(None, arrived).await;
     }
     let mut keys = view?;
     let verified = match jwt::verify(text, &provider.rules, &keys.keys, now) {
         Err(Refused::KeyUnknown) if !context.explaining => {
-            keys = provider.keys.fresher(Some(&keys), arrived, &worker.clock).await?;
+            keys = provider.keys.fresher(Some(&keys), arrived).await?;
             jwt::verify(text, &provider.rules, &keys.keys, now)
         }
         judged => judged,

@@ -13,7 +13,6 @@ use llm::{Call, Operation};
 use observe::evidence::Evidence;
 use upstream::{BodyFailure, RequestBody};
 
-use super::admit::Context;
 use super::locate::Located;
 use crate::runtime::{Backend, ModelTarget, Models};
 
@@ -42,15 +41,12 @@ pub(crate) struct ModelCall<'a> {
     pub(crate) call: Call,
     /// The body with the provider's name for the model.
     pub(crate) body: Bytes,
-    /// Whether the answer shall be a stream.
-    pub(crate) stream: bool,
     /// Whether the gateway alone asked for usage.
     pub(crate) usage_injected: bool,
 }
 
 /// Judges the payload.
 pub(crate) async fn validate<'a>(
-    context: &Context<'a>,
     parts: &Parts,
     located: &Located<'a>,
     body: &mut RequestBody,
@@ -90,14 +86,13 @@ pub(crate) async fn validate<'a>(
     })?;
     let model = models.find(&request.model).ok_or_else(|| not_found(&request.model, models))?;
     evidence.model = Some(Arc::clone(&model.names[1]));
-    let place = model.place.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)));
-    place?;
-    let _ = context;
+    if let Err(fault) = &model.place {
+        return Err(Denial::Misconfigured(Arc::clone(fault)));
+    }
     Ok(Validated::Call(ModelCall {
         model,
         call,
         body: request::splice(&bytes, &request, &model.upstream_name),
-        stream: request.stream,
         usage_injected: request.injects_usage(),
     }))
 }

@@ -37,23 +37,27 @@ const PREFACE: Duration = Duration::from_secs(5);
 /// How long bytes that are due may make no progress.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// Accepts connections until `worker` drains or the port is closed.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    port: Port,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    worker: Rc<Worker>,
-    close: Closing,
-) {
+/// A port as its connections see it.
+#[derive(Clone)]
+pub(crate) struct Door {
+    /// Which port.
+    pub(crate) port: Port,
+    /// How TLS is spoken, where it is.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Says when the port closes.
+    pub(crate) close: Closing,
+}
+
+/// Accepts connections until the port is closed.
+pub(crate) async fn accept(listener: TcpListener, door: Door, worker: Rc<Worker>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = close.clone().closed() => return,
+            () = door.close.clone().closed() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let task = connect(stream, peer, port, tls.clone(), Rc::clone(&worker), close.clone());
-                tokio::task::spawn_local(task);
+                tokio::task::spawn_local(connect(stream, peer, door.clone(), Rc::clone(&worker)));
             }
             Err(error) => {
                 // Out of file descriptors, or the peer was gone already. Give others a turn.
@@ -82,32 +86,18 @@ impl Closing {
 }
 
 /// One connection, from its first byte.
-async fn connect(
-    stream: TcpStream,
-    peer: SocketAddr,
-    port: Port,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    worker: Rc<Worker>,
-    close: Closing,
-) {
+async fn connect(stream: TcpStream, peer: SocketAddr, door: Door, worker: Rc<Worker>) {
     let _counted = (worker.metrics.connection(), worker.open.enter());
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let ended = serve(stream, peer, port, tls, &worker, close).await;
-    if let Err(error) = ended {
+    if let Err(error) = serve(stream, peer, door, &worker).await {
         tracing::debug!(%peer, error, "a connection ended early");
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    port: Port,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    worker: &Rc<Worker>,
-    close: Closing,
-) -> Result<(), String> {
+async fn serve(mut stream: TcpStream, peer: SocketAddr, door: Door, worker: &Rc<Worker>) -> Result<(), String> {
+    let Door { port, tls, close } = door;
     let runtime = worker.runtime();
     let times = runtime.settings.timeouts;
     let peer = if runtime.settings.client_address == ir::ClientAddress::ProxyProtocol {
@@ -150,7 +140,7 @@ where
     let protocol = loop {
         match wire::preface::preface(&first) {
             Preface::Undecided => {}
-            decided => break decided,
+            decided @ (Preface::Http1 | Preface::Http2) => break decided,
         }
         // Before the first byte the connection is idle; behind it a preface has 5 s.
         let patience = if first.is_empty() && known.is_none() { idle } else { PREFACE };

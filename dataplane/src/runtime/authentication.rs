@@ -10,26 +10,28 @@ use super::Provider;
 
 /// How callers of a route prove who they are.
 #[derive(Debug)]
-pub struct Authentication {
+pub(crate) struct Authentication {
     /// Whether they must.
-    pub mode: AuthenticationMode,
+    pub(crate) mode: AuthenticationMode,
     /// Where API keys are accepted.
-    pub keys: Vec<KeyPlace>,
+    pub(crate) keys: Vec<KeyPlace>,
     /// Whether API keys are accepted in `Authorization: Bearer`.
-    pub bearer_keys: bool,
+    pub(crate) bearer_keys: bool,
     /// Issuers of tokens that are judged by their signature.
-    pub jwt: Vec<Arc<Provider>>,
+    pub(crate) jwt: Vec<Arc<Provider>>,
     /// Issuers that are asked about tokens.
-    pub introspection: Vec<Arc<Provider>>,
+    pub(crate) introspection: Vec<Arc<Provider>>,
     /// Where credentials are accepted, in words.
-    pub accepted: Vec<Arc<str>>,
+    pub(crate) accepted: Vec<Arc<str>>,
     /// What a 401 offers.
-    pub challenges: Vec<Challenge>,
+    pub(crate) challenges: Vec<Challenge>,
+    /// Query parameters that carry keys: no output shows their values.
+    pub(crate) redacted: Option<Arc<[Arc<str>]>>,
 }
 
 /// A place of API keys beside `Authorization`.
 #[derive(Clone, Debug)]
-pub enum KeyPlace {
+pub(crate) enum KeyPlace {
     /// A header field, and its place in words.
     Header(HeaderName, Arc<str>),
     /// A query parameter, and its place in words.
@@ -38,7 +40,7 @@ pub enum KeyPlace {
 
 /// One challenge of `WWW-Authenticate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Challenge {
+pub(crate) enum Challenge {
     /// RFC 6750.
     Bearer,
     /// An API key, with the parameters that say where.
@@ -46,12 +48,12 @@ pub enum Challenge {
 }
 
 /// The place of bearer credentials, in words.
-pub const BEARER: &str = "Authorization: Bearer";
+pub(crate) const BEARER: &str = "Authorization: Bearer";
 
 impl Authentication {
     /// Compiles a route's methods. `provider` finds an issuer; the translator has closed routes
     /// whose issuers are missing.
-    pub fn compile(written: &ir::Authentication, provider: impl Fn(&ir::ProviderId) -> Option<Arc<Provider>>) -> Self {
+    pub(crate) fn compile(written: &ir::Authentication, provider: impl Fn(&ir::ProviderId) -> Option<Arc<Provider>>) -> Self {
         let mut compiled = Self {
             mode: written.mode,
             keys: Vec::new(),
@@ -60,6 +62,7 @@ impl Authentication {
             introspection: Vec::new(),
             accepted: Vec::new(),
             challenges: Vec::new(),
+            redacted: None,
         };
         for method in &written.methods {
             match method {
@@ -91,18 +94,24 @@ impl Authentication {
                 }
             }
         }
+        let named = compiled.keys.iter().filter_map(|place| match place {
+            KeyPlace::Header(..) => None,
+            KeyPlace::Query(name, _) => Some(Arc::clone(name)),
+        });
+        let named: Arc<[Arc<str>]> = named.collect();
+        compiled.redacted = (!named.is_empty()).then_some(named);
         compiled
     }
 
     /// Whether `Authorization: Bearer` is looked at.
     #[must_use]
-    pub fn takes_bearer(&self) -> bool {
+    pub(crate) fn takes_bearer(&self) -> bool {
         self.bearer_keys || !self.jwt.is_empty() || !self.introspection.is_empty()
     }
 
     /// What `Authorization: Bearer` holds first of all.
     #[must_use]
-    pub fn bearer_kind(&self) -> CredentialKind {
+    pub(crate) fn bearer_kind(&self) -> CredentialKind {
         if !self.jwt.is_empty() {
             CredentialKind::Jwt
         } else if self.introspection.is_empty() {

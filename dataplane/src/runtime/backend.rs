@@ -12,7 +12,7 @@ use super::Redirect;
 
 /// What answers the requests of a version.
 #[derive(Debug)]
-pub enum Backend {
+pub(crate) enum Backend {
     /// Services by weight.
     Services(Services),
     /// A URL.
@@ -34,31 +34,31 @@ pub enum Backend {
 
 /// Services by weight.
 #[derive(Debug)]
-pub struct Services {
+pub(crate) struct Services {
     shares: Vec<Service>,
     total: u64,
 }
 
 /// One Service and its share.
 #[derive(Debug)]
-pub struct Service {
+pub(crate) struct Service {
     /// Where it is, or why it cannot serve its share.
-    pub target: Result<Arc<Target>, Arc<Fault>>,
+    pub(crate) target: Result<Arc<Target>, Arc<Fault>>,
     /// Its share.
-    pub weight: u32,
+    pub(crate) weight: u32,
 }
 
 impl Services {
     /// Services with their shares.
     #[must_use]
-    pub fn new(shares: Vec<Service>) -> Self {
+    pub(crate) fn new(shares: Vec<Service>) -> Self {
         let total = shares.iter().map(|share| u64::from(share.weight)).sum();
         Self { shares, total }
     }
 
     /// The Service for one request; `random` is any number. `None` when every weight is 0.
     #[must_use]
-    pub fn choose(&self, random: u64) -> Option<&Service> {
+    pub(crate) fn choose(&self, random: u64) -> Option<&Service> {
         if let [only] = self.shares.as_slice() {
             return (self.total > 0).then_some(only);
         }
@@ -74,13 +74,13 @@ impl Services {
 
 /// A URL.
 #[derive(Debug)]
-pub struct Url {
+pub(crate) struct Url {
     /// Where it is.
-    pub target: Arc<Target>,
+    pub(crate) target: Arc<Target>,
     /// Its `Host`.
-    pub host: HeaderValue,
+    pub(crate) host: HeaderValue,
     /// What is put before the path; empty for nothing.
-    pub prefix: Arc<str>,
+    pub(crate) prefix: Arc<str>,
 }
 
 impl Url {
@@ -88,7 +88,7 @@ impl Url {
     ///
     /// # Errors
     /// Why its certificate authorities or its host cannot be used.
-    pub fn of(written: &ir::UrlBackend, name: Arc<str>) -> Result<Self, Arc<str>> {
+    pub(crate) fn of(written: &ir::UrlBackend, name: Arc<str>) -> Result<Self, Arc<str>> {
         let (protocol, usual) = match written.scheme {
             ir::Scheme::Http => (Protocol::Http1, 80),
             ir::Scheme::Https => (Protocol::Tls(TlsIdentity::new(Arc::clone(&written.host), written.roots.clone())?), 443),
@@ -107,31 +107,31 @@ impl Url {
 
 /// The models of a route, by the names that callers use.
 #[derive(Debug)]
-pub struct Models(pub Vec<ModelTarget>);
+pub(crate) struct Models(pub Vec<ModelTarget>);
 
 /// One model.
 #[derive(Debug)]
-pub struct ModelTarget {
+pub(crate) struct ModelTarget {
     /// What callers call it, and its namespace-qualified name.
-    pub names: [Arc<str>; 2],
+    pub(crate) names: [Arc<str>; 2],
     /// What the provider calls it.
-    pub upstream_name: Arc<str>,
+    pub(crate) upstream_name: Arc<str>,
     /// Where it is, or why it cannot be used.
-    pub place: Result<Url, Arc<Fault>>,
+    pub(crate) place: Result<Url, Arc<Fault>>,
     /// The gateway's own credential, as a field value that is never logged.
-    pub authorization: Option<HeaderValue>,
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl Models {
     /// The model that a caller names.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&ModelTarget> {
+    pub(crate) fn find(&self, name: &str) -> Option<&ModelTarget> {
         self.0.iter().find(|model| model.names.iter().any(|known| **known == *name))
     }
 
     /// The names that callers use.
     #[must_use]
-    pub fn names(&self) -> Vec<Arc<str>> {
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
         self.0.iter().map(|model| Arc::clone(&model.names[0])).collect()
     }
 }

@@ -27,7 +27,7 @@ use crate::state::State;
 
 /// Compiles a snapshot. Counters and key sets come from `state`, where they outlive the runtime.
 #[must_use]
-pub fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, generation: u64) -> Runtime {
+pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, generation: u64) -> Runtime {
     let providers: HashMap<ProviderId, Arc<Provider>> =
         snapshot.providers.values().map(|written| (written.id.clone(), Arc::new(provider(written, state)))).collect();
     let targets = Targets::of(snapshot);
@@ -52,7 +52,6 @@ pub fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, genera
         key_limits: keys.iter().map(|held| limits("ApiKey", &held.key.id.0, &held.key.limits, state)).collect(),
         keys,
         anonymous: Principal::anonymous(),
-        providers,
     }
 }
 

@@ -10,43 +10,43 @@ use crate::state::KeySetCell;
 
 /// An issuer of tokens.
 #[derive(Debug)]
-pub struct Provider {
+pub(crate) struct Provider {
     /// Its stable hash, for caches that outlive a configuration.
-    pub id: u64,
+    pub(crate) id: u64,
     /// Changes whenever its rules do.
-    pub version: u64,
+    pub(crate) version: u64,
     /// What its tokens must be.
-    pub rules: policy::jwt::Rules,
+    pub(crate) rules: policy::jwt::Rules,
     /// Its keys, which outlive this configuration.
-    pub keys: Arc<KeySetCell>,
+    pub(crate) keys: Arc<KeySetCell>,
     /// Where it is asked about tokens.
-    pub introspection: Option<IntrospectionTarget>,
+    pub(crate) introspection: Option<IntrospectionTarget>,
 }
 
 /// Where an issuer is asked about tokens.
 #[derive(Debug)]
-pub struct IntrospectionTarget {
+pub(crate) struct IntrospectionTarget {
     /// Where it is; the prefix is the whole path.
-    pub url: Url,
+    pub(crate) url: Url,
     /// The gateway's own credential, as a field value that is never logged.
-    pub authorization: HeaderValue,
+    pub(crate) authorization: HeaderValue,
 }
 
 /// What upstreams are told of a principal.
 #[derive(Clone, Debug, Default)]
-pub struct IdentityHeaders {
+pub(crate) struct IdentityHeaders {
     /// `Doorward-Principal`.
-    pub principal: Option<HeaderValue>,
+    pub(crate) principal: Option<HeaderValue>,
     /// `Doorward-Team`.
-    pub team: Option<HeaderValue>,
+    pub(crate) team: Option<HeaderValue>,
     /// `Doorward-Roles`, with commas between.
-    pub roles: Option<HeaderValue>,
+    pub(crate) roles: Option<HeaderValue>,
 }
 
 impl IdentityHeaders {
     /// The fields of a principal. Text that no field value may hold is percent-encoded.
     #[must_use]
-    pub fn of(principal: &Principal) -> Self {
+    pub(crate) fn of(principal: &Principal) -> Self {
         let roles = principal.roles.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(",");
         Self { principal: field(&principal.name), team: principal.team.as_deref().and_then(field), roles: field(&roles) }
     }

@@ -59,20 +59,20 @@ impl Placement {
 
 /// One listener.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Its name.
-    pub id: ListenerId,
+    pub(crate) id: ListenerId,
     /// The hosts it takes; `None` takes all.
-    pub hostname: Option<HostPattern>,
+    pub(crate) hostname: Option<HostPattern>,
     /// Its routes.
-    pub router: Router,
+    pub(crate) router: Router,
     /// Its certificates; empty on plain ports, and where they are broken: handshakes fail then.
-    pub certificates: Vec<Arc<CertifiedKey>>,
+    pub(crate) certificates: Vec<Arc<CertifiedKey>>,
 }
 
 /// All listeners by port, the most specific host first.
 #[derive(Debug, Default)]
-pub struct Ports(BTreeMap<Port, Vec<Listener>>);
+pub(crate) struct Ports(BTreeMap<Port, Vec<Listener>>);
 
 impl Ports {
     /// Adds a listener.
@@ -84,19 +84,19 @@ impl Ports {
 
     /// All ports.
     #[must_use]
-    pub fn all(&self) -> BTreeSet<Port> {
+    pub(crate) fn all(&self) -> BTreeSet<Port> {
         self.0.keys().copied().collect()
     }
 
     /// The listener that takes a host, in lower case without port.
     #[must_use]
-    pub fn listener(&self, port: Port, host: &str) -> Option<&Listener> {
+    pub(crate) fn listener(&self, port: Port, host: &str) -> Option<&Listener> {
         self.0.get(&port)?.iter().find(|listener| listener.hostname.as_ref().is_none_or(|pattern| pattern.matches(host)))
     }
 
     /// The certificate for a server name: of the listener that takes it.
     #[must_use]
-    pub fn certificate(&self, port: Port, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+    pub(crate) fn certificate(&self, port: Port, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let listener = self.listener(port, &server_name.unwrap_or_default().to_ascii_lowercase())?;
         let fits = |key: &&Arc<CertifiedKey>| server_name.is_some_and(|name| names(key, name));
         listener.certificates.iter().find(fits).or_else(|| listener.certificates.first()).cloned()
@@ -105,7 +105,7 @@ impl Ports {
     /// Whether a host may be asked for on a connection that was opened for `server_name`: they
     /// have the same listener, or listeners with the same certificates (RFC 9110 section 7.4).
     #[must_use]
-    pub fn directed(&self, port: Port, server_name: &str, host: &str) -> bool {
+    pub(crate) fn directed(&self, port: Port, server_name: &str, host: &str) -> bool {
         match (self.listener(port, server_name), self.listener(port, host)) {
             (Some(one), Some(other)) => {
                 one.id == other.id

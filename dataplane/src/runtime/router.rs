@@ -18,22 +18,22 @@ type Table<V> = HashMap<Box<str>, V, BuildHasherDefault<FxHasher>>;
 
 /// What a request offers to the router. The path is in its one normal form.
 #[derive(Clone, Copy, Debug)]
-pub struct Offer<'a> {
+pub(crate) struct Offer<'a> {
     /// The host in lower case, without port; empty where the request has none.
-    pub host: &'a str,
+    pub(crate) host: &'a str,
     /// The path.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// The query, without `?`.
-    pub query: &'a str,
+    pub(crate) query: &'a str,
     /// The method.
-    pub method: &'a Method,
+    pub(crate) method: &'a Method,
     /// The header fields.
-    pub headers: &'a HeaderMap,
+    pub(crate) headers: &'a HeaderMap,
 }
 
 /// How far a request came that no route took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Miss {
+pub(crate) enum Miss {
     /// No route serves the host.
     Host,
     /// No route of the host serves the path.
@@ -44,27 +44,27 @@ pub enum Miss {
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
+pub(crate) struct Hit {
     /// The route, by its place in the list that the router was built from.
-    pub route: usize,
+    pub(crate) route: usize,
     /// Bytes of the path that the route's own path took.
-    pub matched: usize,
+    pub(crate) matched: usize,
 }
 
 /// One alternative of one route, as the router is told of it.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// The hosts; empty takes any.
-    pub hosts: &'a [HostPattern],
+    pub(crate) hosts: &'a [HostPattern],
     /// The conditions.
-    pub conditions: &'a Match,
+    pub(crate) conditions: &'a Match,
     /// The route's place in the caller's list, which is in order of age and name.
-    pub route: usize,
+    pub(crate) route: usize,
 }
 
 /// All routes of one listener.
 #[derive(Debug, Default)]
-pub struct Router {
+pub(crate) struct Router {
     exact: Table<Paths>,
     /// By the suffix without `*.`.
     wildcard: Table<Paths>,
@@ -120,7 +120,7 @@ impl Router {
     /// Builds the router. A condition that does not compile takes its alternative out: the
     /// translator has reported it and closed the route.
     #[must_use]
-    pub fn new<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+    pub(crate) fn new<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
         let mut router = Self::default();
         for entry in entries {
             if entry.hosts.is_empty() {
@@ -143,7 +143,7 @@ impl Router {
     ///
     /// # Errors
     /// How far the request came.
-    pub fn find(&self, offer: &Offer<'_>) -> Result<Hit, Miss> {
+    pub(crate) fn find(&self, offer: &Offer<'_>) -> Result<Hit, Miss> {
         let mut miss = Miss::Host;
         for paths in self.hosts(offer.host) {
             match paths.find(offer) {
@@ -312,7 +312,7 @@ fn query_value<'a>(query: &'a str, name: &str) -> Option<std::borrow::Cow<'a, st
 
 /// The hosts of a route on a listener: those that both take.
 #[must_use]
-pub fn shared_hosts(route: &[HostPattern], listener: Option<&HostPattern>) -> Option<Vec<HostPattern>> {
+pub(crate) fn shared_hosts(route: &[HostPattern], listener: Option<&HostPattern>) -> Option<Vec<HostPattern>> {
     let Some(listener) = listener else { return Some(route.to_vec()) };
     if route.is_empty() {
         return Some(vec![listener.clone()]);

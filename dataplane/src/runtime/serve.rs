@@ -13,58 +13,58 @@ use super::{Authentication, Backend, Traffic};
 
 /// What a route serves.
 #[derive(Debug)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// How a version is chosen.
-    pub choice: Versions,
+    pub(crate) choice: Versions,
     /// The versions, in the order of `choice`.
-    pub versions: Vec<Version>,
+    pub(crate) versions: Vec<Version>,
     /// Who calls.
-    pub authentication: Authentication,
+    pub(crate) authentication: Authentication,
     /// Whose keys are admitted.
-    pub consumers: Consumers,
+    pub(crate) consumers: Consumers,
     /// What principals may do.
-    pub rules: RuleSet,
+    pub(crate) rules: RuleSet,
     /// From where.
-    pub addresses: AddressRules,
+    pub(crate) addresses: AddressRules,
     /// How much.
-    pub limits: Vec<HeldLimit>,
+    pub(crate) limits: Vec<HeldLimit>,
     /// Bytes of request body that are accepted.
-    pub max_body_bytes: Option<u64>,
+    pub(crate) max_body_bytes: Option<u64>,
     /// How requests and answers are shaped.
-    pub traffic: Traffic,
+    pub(crate) traffic: Traffic,
 }
 
 /// One version.
 #[derive(Debug)]
-pub struct Version {
+pub(crate) struct Version {
     /// Its number.
-    pub text: Arc<str>,
+    pub(crate) text: Arc<str>,
     /// What answers, or why it is closed.
-    pub backend: Result<Backend, Arc<Fault>>,
+    pub(crate) backend: Result<Backend, Arc<Fault>>,
 }
 
 /// A limit and who holds it.
 #[derive(Clone, Debug)]
-pub struct HeldLimit {
+pub(crate) struct HeldLimit {
     /// The route or key.
-    pub holder: ObjectRef,
+    pub(crate) holder: ObjectRef,
     /// The limit.
-    pub limit: RequestLimit,
+    pub(crate) limit: RequestLimit,
     /// Names its counters: the same in every generation while holder and name are the same.
-    pub id: u64,
+    pub(crate) id: u64,
 }
 
 impl HeldLimit {
     /// Compiles a limit of `holder`.
     #[must_use]
-    pub fn compile(holder: &ObjectRef, limit: &ir::Limit, hash: impl Fn(&str) -> u64) -> Self {
+    pub(crate) fn compile(holder: &ObjectRef, limit: &ir::Limit, hash: impl Fn(&str) -> u64) -> Self {
         let id = hash(&format!("{holder} {}", limit.name));
         Self { holder: holder.clone(), limit: RequestLimit::compile(limit), id }
     }
 
     /// Whether it refuses.
     #[must_use]
-    pub fn enforced(&self) -> bool {
+    pub(crate) fn enforced(&self) -> bool {
         self.limit.enforcement == Enforcement::Enforce
     }
 }

@@ -10,7 +10,7 @@ use super::{Port, Runtime};
 /// The configuration that serves now, swapped whole. Read by TLS handshakes and by workers when
 /// they are told of a swap; requests use their worker's own handle.
 #[derive(Debug)]
-pub struct Serving(ArcSwap<Runtime>);
+pub(crate) struct Serving(ArcSwap<Runtime>);
 
 /// What a handshake needs of the configuration.
 pub(crate) struct Certificates(arc_swap::Guard<Arc<Runtime>>);
@@ -18,18 +18,18 @@ pub(crate) struct Certificates(arc_swap::Guard<Arc<Runtime>>);
 impl Serving {
     /// Begins with this configuration.
     #[must_use]
-    pub fn new(runtime: Arc<Runtime>) -> Self {
+    pub(crate) fn new(runtime: Arc<Runtime>) -> Self {
         Self(ArcSwap::new(runtime))
     }
 
     /// Serves this configuration from now on.
-    pub fn swap(&self, runtime: Arc<Runtime>) {
+    pub(crate) fn swap(&self, runtime: Arc<Runtime>) {
         self.0.store(runtime);
     }
 
     /// The configuration.
     #[must_use]
-    pub fn runtime(&self) -> Arc<Runtime> {
+    pub(crate) fn runtime(&self) -> Arc<Runtime> {
         self.0.load_full()
     }
 

@@ -7,36 +7,36 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// How requests and answers of a route are shaped.
 #[derive(Debug)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     /// How long an answer's head may take.
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// Changes to the request's fields.
-    pub request: HeaderChanges,
+    pub(crate) request: HeaderChanges,
     /// Changes to the answer's fields.
-    pub response: HeaderChanges,
+    pub(crate) response: HeaderChanges,
     /// What replaces the path.
-    pub path: Option<PathRewrite>,
+    pub(crate) path: Option<PathRewrite>,
     /// What replaces the host.
-    pub hostname: Option<HeaderValue>,
+    pub(crate) hostname: Option<HeaderValue>,
     /// Leave the accepted credential on the request.
-    pub forward_credential: bool,
+    pub(crate) forward_credential: bool,
 }
 
 /// Changes to header fields.
 #[derive(Debug, Default)]
-pub struct HeaderChanges {
+pub(crate) struct HeaderChanges {
     set: Vec<(HeaderName, HeaderValue)>,
     add: Vec<(HeaderName, HeaderValue)>,
     remove: Vec<HeaderName>,
 }
 
 /// What replaces a path.
-pub type PathRewrite = ir::PathRewrite;
+pub(crate) type PathRewrite = ir::PathRewrite;
 
 impl HeaderChanges {
     /// Parses the changes; the translator has refused what does not parse.
     #[must_use]
-    pub fn compile(changes: &ir::HeaderChanges) -> Self {
+    pub(crate) fn compile(changes: &ir::HeaderChanges) -> Self {
         let fields = |pairs: &[(Arc<str>, Arc<str>)]| {
             pairs.iter().filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))).collect()
         };
@@ -48,7 +48,7 @@ impl HeaderChanges {
     }
 
     /// Makes the changes.
-    pub fn apply(&self, headers: &mut HeaderMap) {
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.set {
             headers.insert(name, value.clone());
         }
@@ -64,7 +64,7 @@ impl HeaderChanges {
 impl Traffic {
     /// Parses what a route says of its traffic.
     #[must_use]
-    pub fn compile(traffic: &ir::Traffic) -> Self {
+    pub(crate) fn compile(traffic: &ir::Traffic) -> Self {
         Self {
             timeout: traffic.timeout_ms.map(Duration::from_millis),
             request: HeaderChanges::compile(&traffic.request_headers),
@@ -77,4 +77,4 @@ impl Traffic {
 }
 
 /// A redirect (Gateway API, HTTPRequestRedirectFilter).
-pub type Redirect = ir::Redirect;
+pub(crate) type Redirect = ir::Redirect;

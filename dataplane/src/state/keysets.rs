@@ -28,7 +28,7 @@ const DOCUMENT_BYTES: usize = 64 * 1024;
 
 /// The key set of one issuer, shared by all workers and kept across configurations.
 #[derive(Debug)]
-pub struct KeySetCell {
+pub(crate) struct KeySetCell {
     provider: cause::ObjectName,
     issuer: Arc<str>,
     source: ir::KeySet,
@@ -55,11 +55,11 @@ struct Fetched {
 
 /// The keys as a request finds them.
 #[derive(Clone, Debug)]
-pub struct KeysView {
+pub(crate) struct KeysView {
     /// The keys.
-    pub keys: Arc<KeySet>,
+    pub(crate) keys: Arc<KeySet>,
     /// Tells sets apart in the token cache.
-    pub generation: u64,
+    pub(crate) generation: u64,
     /// Monotonic nanoseconds of their fetch.
     fetched_at: u64,
 }
@@ -67,7 +67,7 @@ pub struct KeysView {
 impl KeySetCell {
     /// The cell of an issuer. Inline keys are there at once; the translator has checked them.
     #[must_use]
-    pub fn new(provider: &ir::Provider) -> Self {
+    pub(crate) fn new(provider: &ir::Provider) -> Self {
         let cell = Self {
             provider: provider.id.0.clone(),
             issuer: Arc::clone(&provider.issuer),
@@ -88,12 +88,12 @@ impl KeySetCell {
 
     /// Whether the keys stand in the manifest.
     #[must_use]
-    pub const fn is_inline(&self) -> bool {
+    pub(crate) const fn is_inline(&self) -> bool {
         matches!(self.source, ir::KeySet::Inline(_))
     }
 
     /// Other algorithms are allowed now: the keys are read anew.
-    pub fn allow(&self, algorithms: &[Arc<str>]) {
+    pub(crate) fn allow(&self, algorithms: &[Arc<str>]) {
         if self.algorithms.load().as_slice() == algorithms {
             return;
         }
@@ -106,7 +106,7 @@ impl KeySetCell {
     }
 
     /// No configuration uses it any more.
-    pub fn retire(&self) {
+    pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);
         self.wanted.notify_one();
     }
@@ -115,7 +115,7 @@ impl KeySetCell {
     ///
     /// # Errors
     /// `token.keys_unavailable` when there are none, or they are too old.
-    pub fn view(&self, now: u64) -> Result<KeysView, Token> {
+    pub(crate) fn view(&self, now: u64) -> Result<KeysView, Token> {
         let current = self.current.load();
         match current.as_ref() {
             Some(fetched) if now.saturating_sub(fetched.at) <= nanoseconds(STALE) => {
@@ -131,7 +131,7 @@ impl KeySetCell {
     /// # Errors
     /// `token.key_unknown` when fresh keys do not hold it; `token.keys_unavailable` when the fetch
     /// failed.
-    pub async fn fresher(&self, seen: Option<&KeysView>, arrived: u64, clock: &Clock) -> Result<KeysView, Token> {
+    pub(crate) async fn fresher(&self, seen: Option<&KeysView>, arrived: u64) -> Result<KeysView, Token> {
         if self.is_inline() {
             return seen.cloned().ok_or_else(|| self.unavailable()).and(Err(self.unknown()));
         }
@@ -149,7 +149,6 @@ impl KeySetCell {
         if ended.is_err() {
             return Err(self.unavailable());
         }
-        let _ = clock;
         self.newer_than(seen).ok_or_else(|| self.unavailable())
     }
 
@@ -236,16 +235,16 @@ const fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// Keeps key sets fresh, on a thread of its own.
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     /// Connections to issuers.
-    pub upstreams: Rc<Upstreams>,
+    pub(crate) upstreams: Rc<Upstreams>,
     /// Time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 impl Fetcher {
     /// Serves until every sender is gone.
-    pub async fn run(self, mut cells: mpsc::UnboundedReceiver<Arc<KeySetCell>>) {
+    pub(crate) async fn run(self, mut cells: mpsc::UnboundedReceiver<Arc<KeySetCell>>) {
         while let Some(cell) = cells.recv().await {
             tokio::task::spawn_local(keep_fresh(cell, Rc::clone(&self.upstreams), self.clock.clone()));
         }

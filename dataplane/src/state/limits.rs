@@ -6,33 +6,33 @@ use papaya::HashMap;
 use policy::window::Gcra;
 
 /// Counters that are kept at most; each takes about 100 bytes.
-pub const CAPACITY: usize = 1_000_000;
+pub(crate) const CAPACITY: usize = 1_000_000;
 
 /// Which counter: a limit and the values of what it counts apart, 0 where it does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct LimitKey {
+pub(crate) struct LimitKey {
     /// The limit, by its stable hash.
-    pub limit: u64,
+    pub(crate) limit: u64,
     /// The principal, by its stable hash.
-    pub principal: u64,
+    pub(crate) principal: u64,
     /// The team, by its stable hash.
-    pub team: u64,
+    pub(crate) team: u64,
     /// The client's address.
-    pub address: u128,
+    pub(crate) address: u128,
     /// The version, by its stable hash.
-    pub version: u64,
+    pub(crate) version: u64,
 }
 
 /// All counters.
 #[derive(Debug, Default)]
-pub struct Limits {
+pub(crate) struct Limits {
     counters: HashMap<LimitKey, AtomicU64>,
     /// How many there are, for the bound.
     count: AtomicUsize,
 }
 
 /// A view that keeps counters alive while they are used.
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     limits: &'a Limits,
     guard: papaya::LocalGuard<'a>,
 }
@@ -40,25 +40,13 @@ pub struct View<'a> {
 impl Limits {
     /// A view for one call; it is not held across a wait.
     #[must_use]
-    pub fn view(&self) -> View<'_> {
+    pub(crate) fn view(&self) -> View<'_> {
         View { limits: self, guard: self.counters.guard() }
-    }
-
-    /// How many counters are kept.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Forgets counters that are unused at `now`: a limit that nobody has used is the same as one
     /// that is not kept.
-    pub fn sweep(&self, now: u64) {
+    pub(crate) fn sweep(&self, now: u64) {
         let counters = self.counters.pin();
         counters.retain(|_, state| !Gcra::is_unused(state.load(Ordering::Relaxed), now));
         self.count.store(counters.len(), Ordering::Relaxed);
@@ -68,7 +56,7 @@ impl Limits {
 impl View<'_> {
     /// The counter; `None` when it is new and no more can be kept.
     #[must_use]
-    pub fn counter(&self, key: LimitKey) -> Option<&AtomicU64> {
+    pub(crate) fn counter(&self, key: LimitKey) -> Option<&AtomicU64> {
         if let Some(counter) = self.limits.counters.get(&key, &self.guard) {
             return Some(counter);
         }
@@ -81,7 +69,7 @@ impl View<'_> {
 
     /// The counter, if it is kept; makes none.
     #[must_use]
-    pub fn known(&self, key: LimitKey) -> Option<&AtomicU64> {
+    pub(crate) fn known(&self, key: LimitKey) -> Option<&AtomicU64> {
         self.limits.counters.get(&key, &self.guard)
     }
 }

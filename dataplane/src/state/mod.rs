@@ -15,19 +15,22 @@ use base64::engine::general_purpose::STANDARD;
 use policy::principal::{Principal, PrincipalKind};
 use tokio::sync::mpsc;
 
-pub use keysets::{Fetcher, KeySetCell, KeysView};
-pub use limits::{CAPACITY, LimitKey, Limits};
-pub use tokens::{Introspected, TokenCache, Verified};
+pub(crate) use keysets::{Fetcher, KeySetCell, KeysView};
+pub(crate) use limits::{CAPACITY, LimitKey, Limits};
+pub(crate) use tokens::{Introspected, TokenCache, Verified};
+
+/// An issuer's object, where its keys are, and its `iss`.
+type KeySetKey = (ir::ProviderId, ir::KeySet, Arc<str>);
 
 /// What all workers share and no configuration owns.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     /// The counters of limits.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// One random key a process: counters cannot be made to collide from outside.
     hasher: RandomState,
     /// Key sets by issuer and source. Locked when a configuration is compiled, never by a request.
-    key_sets: Mutex<HashMap<(ir::ProviderId, ir::KeySet, Arc<str>), Arc<KeySetCell>>>,
+    key_sets: Mutex<HashMap<KeySetKey, Arc<KeySetCell>>>,
     /// Where new key sets are fetched; `None` where nothing is (`check`, `explain` of files).
     fetcher: Option<mpsc::UnboundedSender<Arc<KeySetCell>>>,
 }
@@ -35,20 +38,20 @@ pub struct State {
 impl State {
     /// No counts, no keys. Key sets that must be fetched are sent to `fetcher`.
     #[must_use]
-    pub fn new(fetcher: Option<mpsc::UnboundedSender<Arc<KeySetCell>>>) -> Self {
+    pub(crate) fn new(fetcher: Option<mpsc::UnboundedSender<Arc<KeySetCell>>>) -> Self {
         Self { limits: Limits::default(), hasher: RandomState::new(), key_sets: Mutex::default(), fetcher }
     }
 
     /// The same number for the same text for as long as the process lives.
     #[must_use]
-    pub fn stable_hash(&self, text: &str) -> u64 {
+    pub(crate) fn stable_hash(&self, text: &str) -> u64 {
         self.hasher.hash_one(text)
     }
 
     /// The same number for the same principal for as long as the process lives: who it is, not
     /// which of its credentials was used. 0 for nobody.
     #[must_use]
-    pub fn principal_hash(&self, principal: &Principal) -> u64 {
+    pub(crate) fn principal_hash(&self, principal: &Principal) -> u64 {
         if principal.kind == PrincipalKind::Anonymous {
             return 0;
         }
@@ -57,7 +60,7 @@ impl State {
 
     /// The key set of an issuer, which is kept while its issuer and source stay the same.
     #[must_use]
-    pub fn key_set(&self, provider: &Arc<ir::Provider>) -> Arc<KeySetCell> {
+    pub(crate) fn key_set(&self, provider: &Arc<ir::Provider>) -> Arc<KeySetCell> {
         let key = (provider.id.clone(), provider.keys.clone(), Arc::clone(&provider.issuer));
         let mut known = self.key_sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cell) = known.get(&key) {
@@ -76,7 +79,7 @@ impl State {
     }
 
     /// Forgets the key sets that no configuration uses.
-    pub fn retain_key_sets(&self) {
+    pub(crate) fn retain_key_sets(&self) {
         // One reference is the map's own, one the fetcher's.
         let mut known = self.key_sets.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, cell| {
@@ -91,7 +94,7 @@ impl State {
 
 /// The URL of an issuer's endpoint. The translator has checked it.
 #[must_use]
-pub fn parse_url(text: &str) -> Option<ir::UrlBackend> {
+pub(crate) fn parse_url(text: &str) -> Option<ir::UrlBackend> {
     let uri: http::Uri = text.parse().ok()?;
     let scheme = match uri.scheme_str()? {
         "http" => ir::Scheme::Http,
@@ -109,14 +112,14 @@ pub fn parse_url(text: &str) -> Option<ir::UrlBackend> {
 
 /// `Authorization: Basic` of a client id and secret (RFC 6749 section 2.3.1).
 #[must_use]
-pub fn basic(client_id: &str, client_secret: &str) -> String {
+pub(crate) fn basic(client_id: &str, client_secret: &str) -> String {
     let pair = format!("{}:{}", form_encode(client_id), form_encode(client_secret));
     format!("Basic {}", STANDARD.encode(pair))
 }
 
 /// A value of an `application/x-www-form-urlencoded` body.
 #[must_use]
-pub fn form_encode(text: &str) -> String {
+pub(crate) fn form_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -134,7 +137,7 @@ pub fn form_encode(text: &str) -> String {
 
 /// The part of an address that a limit counts: IPv6 by /64, which one subscriber has whole.
 #[must_use]
-pub fn counted(address: IpAddr) -> u128 {
+pub(crate) fn counted(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(address) => u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits() >> 64 << 64 | 1 << 127,

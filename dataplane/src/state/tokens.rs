@@ -13,29 +13,29 @@ const HALF: usize = 8 * 1024;
 
 /// A token that verified, under the SHA-256 of its whole text.
 #[derive(Clone, Debug)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// Whom it proves.
-    pub principal: Principal,
+    pub(crate) principal: Principal,
     /// What upstreams are told.
-    pub headers: Arc<IdentityHeaders>,
+    pub(crate) headers: Arc<IdentityHeaders>,
     /// From when on it must be judged anew.
-    pub until: Timestamp,
+    pub(crate) until: Timestamp,
     /// The issuer's rules and keys that it was judged by; others judge it anew.
-    pub judged_by: (u64, u64),
+    pub(crate) judged_by: (u64, u64),
 }
 
 /// An answer of an introspection endpoint, good or bad.
 #[derive(Clone, Debug)]
-pub struct Introspected {
+pub(crate) struct Introspected {
     /// Whom it proves, or why it does not.
-    pub verdict: Result<Verified, cause::Token>,
+    pub(crate) verdict: Result<Verified, cause::Token>,
     /// From when on the issuer is asked anew.
-    pub until: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 /// A bounded cache in two halves: when the young one is full, the old one is forgotten.
 #[derive(Debug, Default)]
-pub struct TokenCache {
+pub(crate) struct TokenCache {
     young: HashMap<Key, Entry>,
     old: HashMap<Key, Entry>,
 }
@@ -51,7 +51,13 @@ enum Entry {
 
 impl TokenCache {
     /// The token, where it was verified by these rules and keys and is not due.
-    pub fn verified(&mut self, provider: u64, digest: &[u8; 32], now: Timestamp, judged_by: (u64, u64)) -> Option<Verified> {
+    pub(crate) fn verified(
+        &mut self,
+        provider: u64,
+        digest: &[u8; 32],
+        now: Timestamp,
+        judged_by: (u64, u64),
+    ) -> Option<Verified> {
         match self.get((provider, *digest))? {
             Entry::Verified(verified) if verified.judged_by == judged_by && now < verified.until => Some(verified),
             Entry::Verified(_) | Entry::Introspected(_) => None,
@@ -59,7 +65,7 @@ impl TokenCache {
     }
 
     /// What the issuer said, where it is not due.
-    pub fn introspected(&mut self, provider: u64, digest: &[u8; 32], now: Timestamp) -> Option<Introspected> {
+    pub(crate) fn introspected(&mut self, provider: u64, digest: &[u8; 32], now: Timestamp) -> Option<Introspected> {
         match self.get((provider, *digest))? {
             Entry::Introspected(known) if now < known.until => Some(known),
             Entry::Verified(_) | Entry::Introspected(_) => None,
@@ -67,12 +73,12 @@ impl TokenCache {
     }
 
     /// Keeps a verified token.
-    pub fn keep_verified(&mut self, provider: u64, digest: [u8; 32], verified: Verified) {
+    pub(crate) fn keep_verified(&mut self, provider: u64, digest: [u8; 32], verified: Verified) {
         self.insert((provider, digest), Entry::Verified(verified));
     }
 
     /// Keeps what the issuer said.
-    pub fn keep_introspected(&mut self, provider: u64, digest: [u8; 32], known: Introspected) {
+    pub(crate) fn keep_introspected(&mut self, provider: u64, digest: [u8; 32], known: Introspected) {
         self.insert((provider, digest), Entry::Introspected(known));
     }
 

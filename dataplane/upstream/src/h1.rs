@@ -11,15 +11,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::task::{coop::unconstrained, spawn_local};
+use tokio::task::spawn_local;
 
 use crate::body::RequestBody;
 use crate::framing::HEAD_LIMIT;
+use crate::relay::Relay;
 use crate::stream::{Tape, Taped, Transport};
 use crate::watch::{Patience, Watch};
 
@@ -29,6 +32,7 @@ pub(crate) struct H1 {
     /// `None` once it is over.
     connection: Option<Connection<TokioIo<Taped>, RequestBody>>,
     tape: Rc<Tape>,
+    relay: Relay,
     watch: Watch,
 }
 
@@ -49,7 +53,7 @@ impl H1 {
         let io = TokioIo::new(Taped::new(transport, Rc::clone(&tape)));
         // The number of fields stays at hyper's default of 100, which needs no allocation.
         let (sender, connection) = Builder::new().max_header_size(HEAD_LIMIT).handshake(io).await?;
-        Ok(Self { sender, connection: Some(connection), tape, watch: Watch::default() })
+        Ok(Self { sender, connection: Some(connection), tape, relay: Relay::new(), watch: Watch::default() })
     }
 
     /// Sends `request` and waits for the head of the answer, `response` long from the last part of
@@ -62,17 +66,19 @@ impl H1 {
     ) -> Result<Response<Incoming>, Unanswered> {
         self.tape.begin(record);
         let mut patience = Patience::from_now(response, request.body().upload());
-        // The reply comes from driving the connection, a line above where it is polled, so it need
-        // not wake this task; without a waker it must not be made to yield either.
-        let mut reply = pin!(unconstrained(self.sender.try_send_request(request)));
-        let (connection, watch) = (&mut self.connection, &mut self.watch);
+        let Self { sender, connection, relay, watch, .. } = self;
+        let mut reply = pin!(sender.try_send_request(request));
         let outcome = poll_fn(|cx| {
-            drive(connection, cx);
-            if let Poll::Ready(reply) = reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                return Poll::Ready(reply.map_err(|error| Unanswered::Failed(Box::new(error))));
-            }
-            if connection.is_none() {
-                return Poll::Ready(Err(Unanswered::Gone));
+            let answered = relay.poll(cx, |cx| {
+                drive(connection, cx);
+                match reply.as_mut().poll(cx) {
+                    Poll::Ready(reply) => Poll::Ready(reply.map_err(|error| Unanswered::Failed(Box::new(error)))),
+                    Poll::Pending if connection.is_none() => Poll::Ready(Err(Unanswered::Gone)),
+                    Poll::Pending => Poll::Pending,
+                }
+            });
+            if answered.is_ready() {
+                return answered;
             }
             ready!(patience.poll_over(watch, cx));
             Poll::Ready(Err(Unanswered::TimedOut))
@@ -84,9 +90,25 @@ impl H1 {
         outcome
     }
 
-    /// Reads and writes what can be read and written now.
-    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.connection, cx);
+    /// The next part of the answer's body.
+    pub(crate) fn poll_body(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self { connection, relay, .. } = self;
+        relay.poll(cx, |cx| {
+            if let Poll::Ready(item) = Pin::new(&mut *body).poll_frame(cx) {
+                return Poll::Ready(item);
+            }
+            drive(connection, cx);
+            Pin::new(&mut *body).poll_frame(cx)
+        })
+    }
+
+    /// Leaves the task that used it.
+    pub(crate) fn rest(&self) {
+        self.relay.forget();
     }
 
     /// Whether the connection is between two messages.
@@ -101,7 +123,7 @@ impl H1 {
 
     /// Looks whether a kept connection has ended meanwhile.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        drive(&mut self.connection, &mut Context::from_waker(Waker::noop()));
         self.is_ready()
     }
 

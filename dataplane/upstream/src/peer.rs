@@ -94,6 +94,7 @@ impl Peer {
     pub(crate) fn keep(&self, h1: Box<H1>) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_LIMIT {
+            h1.rest();
             idle.push(Idle { h1, since: Instant::now() });
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -275,16 +275,7 @@ impl Lease {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self {
-            Self::Driven { h1, .. } => {
-                // What comes here comes from driving the connection, a line below: the body itself
-                // need not wake this task.
-                let quiet = &mut Context::from_waker(Waker::noop());
-                if let Poll::Ready(item) = Pin::new(&mut *incoming).poll_frame(quiet) {
-                    return Poll::Ready(item);
-                }
-                h1.drive(cx);
-                Pin::new(incoming).poll_frame(quiet)
-            }
+            Self::Driven { h1, .. } => h1.poll_body(incoming, cx),
             Self::Apart { .. } | Self::Stream { .. } => Pin::new(incoming).poll_frame(cx),
         }
     }
