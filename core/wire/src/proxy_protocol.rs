@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Most bytes of a header of version 1, its line end included (section 2.1 of the specification).
 const TEXT_BYTES: usize = 107;
+/// Fewest bytes of any header: `PROXY UNKNOWN` and its line end.
+const LEAST_BYTES: usize = 15;
 /// What a header of version 1 begins with.
 const TEXT: &[u8] = b"PROXY ";
 /// What a header of version 2 begins with.
@@ -23,9 +25,9 @@ pub const HEADER_BYTES: usize = FIXED_BYTES + BINARY_BYTES;
 /// What the bytes so far are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// The beginning of a header; at least this many bytes of the connection are needed.
+    /// The beginning of a header; every header that begins so has at least this many bytes.
     Incomplete {
-        /// Bytes from the first one on, more than there are.
+        /// Counted from the first byte of the connection; more than there are.
         needed: usize,
     },
     /// A whole header.
@@ -74,7 +76,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Invalid> {
     } else if bytes.starts_with(TEXT) {
         text(bytes)
     } else if BINARY.starts_with(bytes) || TEXT.starts_with(bytes) {
-        Ok(Parsed::Incomplete { needed: bytes.len() + 1 })
+        Ok(Parsed::Incomplete { needed: LEAST_BYTES })
     } else {
         Err(Invalid::Signature)
     }
@@ -83,7 +85,11 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Invalid> {
 fn text(bytes: &[u8]) -> Result<Parsed, Invalid> {
     let head = bytes.get(..TEXT_BYTES).unwrap_or(bytes);
     let Some(end) = memchr::memchr(b'\n', head) else {
-        return if bytes.len() < TEXT_BYTES { Ok(Parsed::Incomplete { needed: bytes.len() + 1 }) } else { Err(Invalid::Text) };
+        return if bytes.len() < TEXT_BYTES {
+            Ok(Parsed::Incomplete { needed: LEAST_BYTES.max(bytes.len() + 1) })
+        } else {
+            Err(Invalid::Text)
+        };
     };
     let line = head.get(TEXT.len()..end).and_then(|line| line.strip_suffix(b"\r")).ok_or(Invalid::Text)?;
     let line = std::str::from_utf8(line).map_err(|_| Invalid::Text)?;
@@ -268,7 +274,7 @@ mod tests {
         {
             assert_eq!(parse(text.as_bytes()), Err(Invalid::Signature), "{text:?}");
         }
-        assert_eq!(parse(b""), Ok(Parsed::Incomplete { needed: 1 }));
+        assert_eq!(parse(b""), Ok(Parsed::Incomplete { needed: 15 }));
     }
 
     proptest! {
