@@ -1,6 +1,8 @@
 //! Bodies both ways, with a client in front.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -15,6 +17,8 @@ struct Told {
     error: Option<SendError>,
     upload: Rc<Upload>,
     download: Rc<Download>,
+    /// How often the task of the client's connection had been polled.
+    turns: usize,
 }
 
 /// A worker in front of `target`: the client's end of its connection, and what becomes of calls.
@@ -25,7 +29,7 @@ async fn front(target: Target, limit: Option<u64>) -> (TcpStream, mpsc::Unbounde
     let (tell, told) = mpsc::unbounded_channel();
     spawn_local(async move {
         let (upstreams, target) = (Upstreams::new(1), &target);
-        let upstreams = &upstreams;
+        let (upstreams, turns) = (&upstreams, &Cell::new(0));
         let service = service_fn(move |request: Request<Incoming>| {
             let tell = tell.clone();
             async move {
@@ -42,11 +46,16 @@ async fn front(target: Target, limit: Option<u64>) -> (TcpStream, mpsc::Unbounde
                     }
                     Err(error) => (Some(error), Response::builder().status(502).body(ResponseBody::Empty).unwrap()),
                 };
-                let _ = tell.send(Told { error, upload, download });
+                let _ = tell.send(Told { error, upload, download, turns: turns.get() });
                 Ok::<_, Infallible>(response)
             }
         });
-        let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(server), service).await;
+        let mut connection = pin!(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(server), service));
+        let _ended = poll_fn(|cx| {
+            turns.set(turns.get() + 1);
+            connection.as_mut().poll(cx)
+        })
+        .await;
     });
     (client, told)
 }
@@ -300,5 +309,21 @@ fn a_client_that_leaves_is_told_to_the_upstream() {
         let told = told.recv().await.unwrap();
         assert_eq!(tokio::time::timeout(Duration::from_secs(10), upstream.seen()).await.unwrap(), Seen::End(0));
         assert_eq!(told.download.end(), Some(End::Dropped));
+    });
+}
+
+#[test]
+fn a_call_takes_two_turns_of_one_task() {
+    on_worker(async {
+        let upstream = Upstream::following(vec![vec![ok(); 101]]).await;
+        let (mut client, mut told) = front(upstream.target(), None).await;
+        let mut turns = Vec::new();
+        for _ in 0..101 {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            until(&mut client, "\r\n\r\nok").await;
+            turns.push(told.recv().await.unwrap().turns);
+        }
+        // One when the request comes, one when the answer comes.
+        assert_eq!(turns[100] - turns[0], 200);
     });
 }
