@@ -35,6 +35,9 @@ enum Manner {
     Full,
 }
 
+/// The first byte of a TLS client.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// An upstream of one page; it ends with it.
 pub(crate) struct Upstream {
     /// Where it is.
@@ -146,6 +149,11 @@ fn serve(listener: &TcpListener, manner: &Manner, ended: &AtomicBool) {
 }
 
 fn answer(mut stream: TcpStream, manner: &Manner) -> Result<(), String> {
+    let mut first = [0];
+    if stream.peek(&mut first).is_ok() && first == [TLS_HANDSHAKE] {
+        // What a server says that speaks no TLS.
+        return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").map_err(|error| error.to_string());
+    }
     let request = read(&mut stream, Side::Server)?;
     let (status, retry_after, body) = match manner {
         Manner::Ok => (200, None, "[]".to_owned()),
