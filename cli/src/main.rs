@@ -1,2 +1,58 @@
-//! placeholder
-fn main() {}
+//! `doorward`: the one binary. Each command is a module; what they print is in [`terminal`].
+
+mod address;
+mod arguments;
+mod check;
+mod completion;
+mod demo;
+mod explain;
+mod failure;
+mod key;
+mod management;
+mod paths;
+mod run;
+mod signals;
+mod status;
+mod terminal;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use failure::{Exit, Failure};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match perform(arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal::tell(&format!("error: {failure}\n"));
+            failure.exit().into()
+        }
+    }
+}
+
+fn perform(arguments: Arguments) -> Result<Exit, Failure> {
+    let quiet = arguments.quiet;
+    match arguments.command {
+        Command::Run(args) => wait_for(run::run(*args, quiet)),
+        Command::Check(args) => check::run(&args, quiet),
+        Command::Explain(args) => wait_for(explain::run(*args, quiet)),
+        Command::Key(args) => key::run(args, quiet),
+        Command::Status(args) => wait_for(status::run(&args)),
+        Command::Demo(args) => wait_for(demo::run(&args)),
+        Command::Completion(args) => completion::run(&args),
+    }
+}
+
+/// Runs a command that waits for sockets, on this thread.
+fn wait_for(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::found(format!("the event loop cannot start: {}", words::of(&error)), ""))?;
+    runtime.block_on(command)
+}

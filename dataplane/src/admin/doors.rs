@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use observe::report::Report;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Answered, json_of, not_allowed, problem, text};
@@ -61,7 +62,7 @@ async fn management(request: Request<Incoming>, asked: &impl Asked) -> Answer {
     }
     match id {
         None => json_of(&asked.status()),
-        Some(id) => match asked.decision(id) {
+        Some(id) => match decision(id.to_owned(), asked.clone()).await {
             Some(report) => json_of(&report),
             None => problem(
                 StatusCode::NOT_FOUND,
@@ -69,6 +70,11 @@ async fn management(request: Request<Incoming>, asked: &impl Asked) -> Answer {
             ),
         },
     }
+}
+
+/// Looks back on a thread that may block.
+async fn decision(id: String, asked: impl Asked) -> Option<Report> {
+    tokio::task::spawn_blocking(move || asked.decision(&id)).await.ok().flatten()
 }
 
 async fn explain(request: Request<Incoming>, asked: &impl Asked) -> Answer {

@@ -27,7 +27,7 @@ pub trait Asked: Clone + Send + Sync + 'static {
     fn status(&self) -> Status;
     /// Whether it takes requests: its first configuration serves and it is not stopping.
     fn ready(&self) -> bool;
-    /// The call of this decision id, if it is still kept.
+    /// The call of this decision id, if it is still kept. May block for a moment.
     fn decision(&self, id: &str) -> Option<Report>;
     /// What would become of this request now; `None` when the gateway has stopped.
     fn explain(&self, described: Described) -> impl Future<Output = Option<Report>> + Send;

@@ -1,0 +1,82 @@
+//! What can be typed.
+
+use clap::builder::BoolishValueParser;
+use clap::{Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  doorward run ./manifests                                  serve these manifests, and their changes
+  doorward check ./manifests                                what is wrong with them, and where
+  doorward explain -f ./manifests --request 'GET /orders'   what a call would get, check by check
+  doorward key new mobile-app >> ./manifests/keys.yaml      a new key";
+
+/// The API and AI gateway that tells every caller why
+#[derive(Debug, Parser)]
+#[command(name = "doorward", version, before_help = EXAMPLES, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print only what was asked for, and errors
+    #[arg(short, long, global = true, env = "DOORWARD_QUIET", value_parser = BoolishValueParser::new(), hide_env = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve manifests from files, and their changes
+    Run(Box<crate::run::Args>),
+    /// Say what is wrong with manifests, and where
+    Check(crate::check::Args),
+    /// Say what a call would get or got, check by check
+    Explain(Box<crate::explain::Args>),
+    /// Make, look up and revoke API keys
+    Key(crate::key::Args),
+    /// Say how a running gateway is
+    Status(crate::status::Args),
+    /// Serve the upstreams of the examples
+    Demo(crate::demo::Args),
+    /// Print the completions of a shell
+    Completion(crate::completion::Args),
+}
+
+/// For people or for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_begins_its_help_with_examples() {
+        fn check(command: &mut clap::Command) {
+            let help = command.render_help().to_string();
+            assert!(help.starts_with("Examples:\n  doorward "), "{help}");
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+            for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+                check(below);
+            }
+        }
+        let mut command = Arguments::command();
+        command.build();
+        check(&mut command);
+    }
+
+    #[test]
+    fn every_flag_of_run_has_a_variable() {
+        let command = Arguments::command();
+        let run = command.find_subcommand("run").unwrap();
+        for flag in run.get_arguments().filter(|argument| argument.get_long().is_some()) {
+            let name = flag.get_long().unwrap();
+            let expected = format!("DOORWARD_{}", name.to_uppercase().replace('-', "_"));
+            assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(expected.as_str()), "--{name}");
+        }
+    }
+}

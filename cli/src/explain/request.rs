@@ -1,0 +1,149 @@
+//! A request in words, as it is typed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+
+use dataplane::Described;
+use jiff::Timestamp;
+
+use crate::failure::Failure;
+use crate::words;
+
+/// Most bytes of a body: what a gateway buffers of one.
+const BODY_BYTES: u64 = 10 << 20;
+
+/// Method and target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    method: String,
+    target: String,
+}
+
+/// One header field. `Debug` shows its name alone: its value may be a credential.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    name: String,
+    value: String,
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Field").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Reads `METHOD TARGET`, or a target alone for GET.
+pub(super) fn line(text: &str) -> Result<RequestLine, String> {
+    let mut words = text.split_ascii_whitespace();
+    let (method, target) = match (words.next(), words.next(), words.next()) {
+        (Some(method), Some(target), None) => (method, target),
+        (Some(target), None, None) if is_target(target) => ("GET", target),
+        (Some(_) | None, _, _) => return Err("expected a method and a path, such as 'POST /orders'".to_owned()),
+    };
+    if !is_target(target) {
+        return Err("expected a path that begins with `/`, or a URL with http or https, behind the method".to_owned());
+    }
+    Ok(RequestLine { method: method.to_owned(), target: target.to_owned() })
+}
+
+fn is_target(text: &str) -> bool {
+    text.starts_with('/') || text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// Reads `Name: value`. What is wrong is told without the text, which may be a credential.
+pub(super) fn field(text: &str) -> Result<Field, String> {
+    match text.split_once(':') {
+        Some((name, value)) if http::HeaderName::try_from(name).is_ok() => {
+            Ok(Field { name: name.to_owned(), value: value.trim().to_owned() })
+        }
+        Some(_) | None => Err("expected `Name: value`, such as 'X-Api-Key: dw_live_...'".to_owned()),
+    }
+}
+
+/// The request that the flags describe.
+///
+/// # Errors
+/// The body's file cannot be read.
+pub(super) fn described(
+    line: &RequestLine,
+    fields: &[Field],
+    body: Option<&str>,
+    from: IpAddr,
+    at: Option<Timestamp>,
+) -> Result<Described, Failure> {
+    Ok(Described {
+        method: line.method.clone(),
+        target: line.target.clone(),
+        headers: fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect(),
+        body: body.map(read_body).transpose()?,
+        from,
+        at,
+    })
+}
+
+/// A text as it is, or what `@file` or `@-` holds.
+fn read_body(text: &str) -> Result<Vec<u8>, Failure> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(text.as_bytes().to_vec()) };
+    let bytes = if path == "-" { read_bounded(io::stdin().lock()) } else { File::open(path).and_then(read_bounded) };
+    let next = "--body @FILE reads a file, --body @- standard input, --body TEXT is the text itself";
+    let bytes = bytes.map_err(|error| Failure::usage(format!("the body {path} cannot be read: {}", words::of(&error)), next))?;
+    if bytes.len() as u64 > BODY_BYTES {
+        return Err(Failure::usage(format!("the body {path} is larger than 10 MiB"), "describe a smaller one"));
+    }
+    Ok(bytes)
+}
+
+fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(BODY_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_lines_are_read() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let found = line(text).ok();
+            assert_eq!(found.as_ref().map(|line| (line.method.as_str(), line.target.as_str())), expected, "{text}");
+        };
+        check("POST /orders", Some(("POST", "/orders")));
+        check("  DELETE   /orders/7?a=b ", Some(("DELETE", "/orders/7?a=b")));
+        check("/orders", Some(("GET", "/orders")));
+        check("GET https://api.example.com/orders", Some(("GET", "https://api.example.com/orders")));
+        check("", None);
+        check("GET", None);
+        check("GET orders", None);
+        check("GET /a HTTP/1.1", None);
+    }
+
+    #[test]
+    fn fields_are_read_and_not_repeated() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let found = field(text);
+            assert_eq!(found.as_ref().ok().map(|field| (field.name.as_str(), field.value.as_str())), expected, "{text}");
+            assert!(!format!("{found:?}").contains("hush"), "{found:?}");
+        };
+        check("X-Api-Key: hush", Some(("X-Api-Key", "hush")));
+        check("a:b:c", Some(("a", "b:c")));
+        check("Empty:", Some(("Empty", "")));
+        check("hush", None);
+        check("b d: hush", None);
+        check(": hush", None);
+    }
+
+    #[test]
+    fn bodies_are_texts_or_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("body.json");
+        std::fs::write(&path, b"{\"a\":1}\xff").unwrap();
+        assert_eq!(read_body("text").unwrap(), b"text");
+        assert_eq!(read_body(&format!("@{}", path.display())).unwrap(), b"{\"a\":1}\xff");
+        let missing = read_body(&format!("@{}.gone", path.display())).unwrap_err();
+        assert_eq!(missing.exit(), crate::failure::Exit::Usage);
+        assert!(missing.to_string().contains("body.json.gone cannot be read: no such file"), "{missing}");
+    }
+}

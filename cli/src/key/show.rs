@@ -1,0 +1,163 @@
+//! `doorward key show`: what a text is, and with manifests whose key.
+
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use ir::Key;
+use jiff::Timestamp;
+use policy::key_text::{KeyForm, classify, digest, same_digest};
+use serde_json::{Value, json};
+
+use crate::arguments::Output;
+use crate::failure::{Exit, Failure};
+use crate::paths;
+use crate::terminal::{print, print_json};
+use crate::words;
+
+const EXAMPLES: &str = "\
+Examples:
+  doorward key show - < key.txt                  is this a key, and of which environment?
+  doorward key show - -f ./manifests             whose key is it, and is it good now?
+  pbpaste | doorward key show - -f ./manifests   a key that must not stand in the shell's history
+
+Exit codes: 0 the key is good, 1 it is not.";
+
+/// `doorward key show`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The key's text, or `-` for standard input
+    #[arg(value_name = "KEY")]
+    key: Text,
+    /// Manifests to look it up in; may be repeated
+    #[arg(short, long = "filename", value_name = "PATH", num_args = 1..)]
+    filename: Vec<PathBuf>,
+    /// How it is printed
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: Output,
+}
+
+/// A key's text, which `Debug` does not show.
+#[derive(Clone)]
+struct Text(String);
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[key]")
+    }
+}
+
+/// What is known of a key: names and values, in the order in which they are told.
+struct Told {
+    members: Vec<(&'static str, Value)>,
+    is_good: bool,
+}
+
+/// Prints what the key is; exits with 1 where it is not good.
+///
+/// # Errors
+/// Standard input or a path cannot be read.
+pub(super) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
+    let text = if args.key.0 == "-" { read_stdin(&args)? } else { args.key.0 };
+    let mut told = of_text(&text);
+    if !args.filename.is_empty() && told.is_good {
+        let now = Timestamp::now();
+        let outcome = paths::read_once(args.filename, now, quiet)?;
+        let hash = digest(&text);
+        let key = outcome.snapshot.keys.values().find(|key| key.hash.is_some_and(|held| same_digest(&held, &hash)));
+        of_holder(key.map(AsRef::as_ref), now, &mut told);
+    }
+    match args.output {
+        Output::Json => print_json(&told.members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())?,
+        Output::Text => print(&told.members.iter().map(|(name, value)| line(name, value)).collect::<String>())?,
+    }
+    Ok(if told.is_good { Exit::Fine } else { Exit::Found })
+}
+
+fn read_stdin(args: &Args) -> Result<String, Failure> {
+    if args.filename.iter().any(|path| path.as_os_str() == "-") {
+        return Err(Failure::usage(
+            "standard input is the key or the manifests, not both",
+            "name the manifests' files behind `-f`",
+        ));
+    }
+    let mut text = String::new();
+    io::stdin().lock().take(4096).read_to_string(&mut text).map_err(|error| {
+        Failure::usage(format!("the key cannot be read: {}", words::of(&error)), "doorward key show - < key.txt")
+    })?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What the text alone tells; never the text.
+fn of_text(text: &str) -> Told {
+    match classify(text) {
+        KeyForm::Ours { public_id } => {
+            let environment = text.split('_').nth(1).unwrap_or_default();
+            let members = vec![
+                ("form", "a key of Doorward; its checksum fits".into()),
+                ("environment", environment.into()),
+                ("id", format!("dw_{environment}_{public_id}").into()),
+            ];
+            Told { members, is_good: true }
+        }
+        KeyForm::Foreign => Told { members: vec![("form", "may be a key of another gateway".into())], is_good: true },
+        KeyForm::Mistyped => {
+            let form = "begins as a key of Doorward, but its checksum does not fit: a character is wrong, or it was cut";
+            Told { members: vec![("form", form.into())], is_good: false }
+        }
+        KeyForm::Malformed => {
+            let form = "no key: keys have 16 to 512 printable ASCII characters, and no blank at their ends";
+            Told { members: vec![("form", form.into())], is_good: false }
+        }
+    }
+}
+
+/// What the manifests tell.
+fn of_holder(key: Option<&Key>, now: Timestamp, told: &mut Told) {
+    let Some(key) = key else {
+        told.members.push(("key", Value::Null));
+        told.members.push(("state", "Unknown".into()));
+        told.is_good = false;
+        return;
+    };
+    let state = state(key, now);
+    told.is_good = state == "Active";
+    let time = |time: Option<Timestamp>| time.map(|time| Value::from(time.to_string()));
+    let routes = key.routes.as_ref().map(|routes| json!(routes.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    told.members.push(("key", key.id.to_string().into()));
+    told.members.push(("state", state.into()));
+    told.members.push(("consumer", key.consumer.as_ref().into()));
+    told.members.push(("roles", json!(key.roles)));
+    let optional = [("routes", routes), ("notBefore", time(key.not_before)), ("expiresAt", time(key.expires_at))];
+    told.members.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+}
+
+/// The word of the column STATE.
+fn state(key: &Key, now: Timestamp) -> &'static str {
+    if key.suspended {
+        "Suspended"
+    } else if key.expires_at.is_some_and(|at| at <= now) {
+        "Expired"
+    } else if key.not_before.is_some_and(|at| now < at) {
+        "NotYetValid"
+    } else {
+        "Active"
+    }
+}
+
+fn line(name: &str, value: &Value) -> String {
+    let value = match value {
+        Value::Null => "no ApiKey in these manifests has this text".to_owned(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    };
+    format!("  {name:<13}{value}\n")
+}
