@@ -86,6 +86,7 @@ impl Worker {
 
     /// Serves this configuration from the next request on.
     pub(crate) fn swap(&self, runtime: Arc<Runtime>) {
+        self.upstreams.retain(runtime.targets());
         *self.runtime.borrow_mut() = Rc::new(runtime);
     }
 

@@ -145,7 +145,7 @@ pub fn digest(text: &str) -> [u8; 32] {
 }
 
 /// Whether two digests are equal, in a time that does not depend on where they differ.
-pub(crate) fn same_digest(one: &[u8; 32], other: &[u8; 32]) -> bool {
+pub fn same_digest(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.ct_eq(other).into()
 }
 

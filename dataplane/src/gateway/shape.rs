@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, HeaderName};
+use http::header::{AUTHORIZATION, EXPECT, HOST, HeaderName};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -55,6 +55,8 @@ pub(super) fn shape(
     parts.uri = target(located, destination.prefix, query.as_deref().or(parts.uri.query()));
     parts.version = http::Version::HTTP_11;
     let headers = &mut parts.headers;
+    // The client has been told to go on by now; the upstream is not asked again.
+    headers.remove(EXPECT);
     describe(context, headers, credentials, evidence);
     if let Some(host) = &client_host {
         headers.insert(FORWARDED_HOST, host.clone());

@@ -89,4 +89,10 @@ impl Runtime {
             PortProtocol::Https => &self.settings.tls,
         })
     }
+
+    /// Every backend that requests can go to.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &upstream::Target> {
+        let versions = self.routes.iter().filter_map(|route| route.serve.as_ref().ok()).flat_map(|serve| &serve.versions);
+        versions.filter_map(|version| version.backend.as_ref().ok()).flat_map(Backend::targets)
+    }
 }
