@@ -26,7 +26,7 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
         let Some(object) = written.value() else { continue };
         let mut report = Report::new(KIND, name);
         let mut key = key(world, name, &object.spec, &mut report);
-        if let Some(hash) = key.hash
+        if let (Some(hash), None) = (key.hash, report.closing())
             && !holders.insert(hash)
         {
             report.close(&FieldPath::of("spec.secretRef"), FaultCause::KeyDuplicate);
@@ -125,7 +125,7 @@ fn read(secret: &Secret, name: &ObjectName) -> Result<Held, FaultCause> {
     let text = required_text(secret, name, "key")?;
     let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
     let public_id = match key_text::classify(text) {
-        KeyForm::Ours { public_id } => Some(public_id.into()),
+        KeyForm::Ours { .. } => text.rsplit_once('_').map(|(public, _)| public.into()),
         KeyForm::Foreign => None,
         KeyForm::Mistyped => {
             return Err(invalid("`key` begins as a key of Doorward and its checksum does not fit; it was changed or cut"));

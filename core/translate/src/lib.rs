@@ -5,10 +5,10 @@
 //! fault of the object that said so. All faults of all objects come in one run, in one order:
 //! the same manifests give the same translation.
 //!
-//! The modules follow the kinds: [`routes`] (with [`versions`], [`authorization`], [`backends`],
-//! [`traffic`], [`attach`], [`conflicts`]), [`keys`], [`providers`], [`models`], [`gateways`] (with
-//! [`certificates`]), [`services`] and [`settings`]. They share [`world`] (looking up references),
-//! [`grants`], [`secrets`], [`checks`] and [`report`]. [`parse`] knows the syntaxes of text fields.
+//! The modules follow the kinds: `routes` (with `versions`, `authorization`, `backends`,
+//! `traffic`, `attach`, `conflicts`), `keys`, `providers`, `models`, `gateways` (with
+//! `certificates`), `services` and `settings`. They share `world` (looking up references),
+//! `grants`, `secrets`, `checks` and `report`. `parse` knows the syntaxes of text fields.
 
 mod attach;
 mod authorization;

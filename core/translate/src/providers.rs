@@ -45,7 +45,8 @@ fn provider(world: &World<'_>, name: &ObjectName, spec: &written::IdentityProvid
     if spec.audiences.is_empty() {
         report.close(&at.field("audiences"), FaultCause::FieldMissing { field: "audiences".into() });
     }
-    let keys = key_set(spec.jwks.as_ref(), &at.field("jwks"), standalone, report);
+    let algorithms = algorithms(spec.algorithms.as_deref());
+    let keys = key_set(spec.jwks.as_ref(), &algorithms, standalone, report);
     let introspection = spec.introspection.as_ref().map(|written| introspection(world, name, written, report));
     let leeway = spec.leeway.as_ref().map(|text| report.need(&at.field("leeway"), parse::duration(text)));
     let max_age = spec.max_age.as_ref().map(|text| report.need(&at.field("maxAge"), parse::lifetime(text)));
@@ -57,7 +58,7 @@ fn provider(world: &World<'_>, name: &ObjectName, spec: &written::IdentityProvid
         id: ProviderId(name.clone()),
         issuer: issuer?,
         audiences: spec.audiences.iter().map(|audience| audience.as_str().into()).collect(),
-        algorithms: algorithms(spec.algorithms.as_deref()),
+        algorithms,
         keys: keys?,
         introspection: match introspection {
             None => None,
@@ -93,11 +94,12 @@ fn algorithms(written: Option<&[written::Algorithm]>) -> Vec<Arc<str>> {
     written.unwrap_or(&usual).iter().map(|algorithm| name(algorithm).into()).collect()
 }
 
-fn key_set(written: Option<&written::Jwks>, at: &FieldPath, standalone: bool, report: &mut Report) -> Option<KeySet> {
+fn key_set(written: Option<&written::Jwks>, algorithms: &[Arc<str>], standalone: bool, report: &mut Report) -> Option<KeySet> {
+    let at = &FieldPath::of("spec.jwks");
     let Some(jwks) = written else { return Some(KeySet::Discovery) };
     match (&jwks.uri, &jwks.inline) {
         (Some(uri), None) => report.need(&at.field("uri"), parse::vouching_url(uri, standalone)).map(KeySet::Uri),
-        (None, Some(text)) => report.need(&at.field("inline"), inline(text)).map(KeySet::Inline),
+        (None, Some(text)) => report.need(&at.field("inline"), inline(text, algorithms)).map(KeySet::Inline),
         (None, None) | (Some(_), Some(_)) => {
             let message = "jwks must have exactly one of `uri` and `inline`".into();
             report.close(at, FaultCause::RuleViolated { message });
@@ -106,9 +108,13 @@ fn key_set(written: Option<&written::Jwks>, at: &FieldPath, standalone: bool, re
     }
 }
 
-/// The text of a key set that holds at least one key, all of them public and asymmetric.
-fn inline(text: &str) -> Result<Arc<str>, FaultCause> {
-    Ok(text.into())
+/// The text of a key set that holds at least one key for the algorithms, all of them public and
+/// asymmetric.
+fn inline(text: &str, algorithms: &[Arc<str>]) -> Result<Arc<str>, FaultCause> {
+    match policy::jwt::KeySet::parse(text.as_bytes(), algorithms) {
+        Ok(_) => Ok(text.into()),
+        Err(fault) => Err(FaultCause::KeySetInvalid { reason: Arc::clone(fault.reason()) }),
+    }
 }
 
 fn introspection(

@@ -5,13 +5,22 @@ use std::sync::Arc;
 use cause::{FaultCause, FieldPath};
 use crds::v1alpha1 as written;
 use ir::{Authentication, AuthenticationMode, Method, ProviderId};
+use policy::cel::{Expression, ExpressionFault, Phase};
 
 use crate::report::Report;
 use crate::routes::Surroundings;
 
 /// An expression that compiles with what rules see.
 pub(crate) fn expression(text: &str) -> Result<Arc<str>, FaultCause> {
-    Ok(text.into())
+    compile(text).map(|_| text.into()).map_err(|ExpressionFault { reason, start, end }| FaultCause::ExpressionInvalid {
+        reason,
+        start,
+        end,
+    })
+}
+
+fn compile(text: &str) -> Result<Expression, ExpressionFault> {
+    Expression::compile(text, Phase::Authorization)
 }
 
 /// Methods that are served everywhere.
@@ -77,6 +86,10 @@ impl Possible {
         if asks(&rule.scopes) && !self.scopes {
             let reason = if self.anonymous_only { "callers are anonymous" } else { "API keys have no scopes" };
             return Some(("scopes", format!("it asks for scopes and {reason}")));
+        }
+        let constant = rule.when.as_deref().and_then(|text| compile(text).ok()).and_then(|expression| expression.constant());
+        if constant == Some(false) {
+            return Some(("when", "its expression is false for every request".to_owned()));
         }
         let wanted = rule.methods.as_ref().filter(|methods| !methods.is_empty())?;
         let serves = |method: &String| USUAL.contains(&method.as_str()) || self.served.iter().any(|served| **served == **method);

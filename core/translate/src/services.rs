@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Syntax};
+use cause::{Fault, FaultCause, FieldPath, ObjectRef, Syntax};
 use crds::standard::{EndpointSlice, Service};
 use ir::{Endpoint, ServiceId};
 use k8s_openapi::api::core::v1::ServicePort;
@@ -13,10 +13,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::parse;
 use crate::report::Report;
-use crate::world::{Found, World};
+use crate::world::{Found, SERVICE_NAME, World};
 
-/// The label of an EndpointSlice that names its Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const H2C: &str = "kubernetes.io/h2c";
 
 /// The Services that something refers to, each resolved once.
@@ -110,9 +108,8 @@ fn from_slices(
     faults: &mut Vec<Fault>,
 ) -> ir::Service {
     let mut service = ir::Service { id: id.clone(), endpoints: Vec::new(), http2: port.app_protocol.as_deref() == Some(H2C) };
-    let mut named = false;
-    for (name, slice) in slices_of(world, &id.name) {
-        named = true;
+    let slices = world.slices_of(&id.name);
+    for (name, slice) in slices {
         let Some((number, protocol)) = slice_port(slice, port) else { continue };
         service.http2 |= protocol == Some(H2C);
         let mut slice_report = Report::new("EndpointSlice", name);
@@ -122,7 +119,7 @@ fn from_slices(
     service.endpoints.sort_unstable();
     service.endpoints.dedup();
     if service.endpoints.is_empty() && world.context.standalone {
-        let reason = if named {
+        let reason = if !slices.is_empty() {
             format!("no EndpointSlice of this Service names a ready address for port {}", id.port)
         } else {
             format!("no EndpointSlice has label `{SERVICE_NAME}: {}`, so that port {} has no address", id.name.name, id.port)
@@ -130,15 +127,6 @@ fn from_slices(
         report.warn(&FieldPath::of("spec"), FaultCause::NoEffect { reason: reason.into() });
     }
     service
-}
-
-fn slices_of<'a>(world: &World<'a>, service: &ObjectName) -> impl Iterator<Item = (&'a ObjectName, &'a EndpointSlice)> {
-    let service = service.clone();
-    world.manifests.endpoint_slices.iter().filter_map(move |(name, written)| {
-        let slice = written.value()?;
-        let label = slice.metadata.labels.as_ref()?.get(SERVICE_NAME)?;
-        (name.namespace == service.namespace && **label == *service.name).then_some((name, &**slice))
-    })
 }
 
 /// The port of a slice that a Service's port means: by the Service port's name, as Kubernetes

@@ -40,7 +40,9 @@ pub(crate) fn translate(
         report.close(&place, FaultCause::FieldMissing { field: "versions".into() });
     }
     versions.sort_by(|a, b| b.version.cmp(&a.version));
-    let versioning = versioning(spec.versioning.as_ref(), &versions, &at.field("versioning"), report)?;
+    // What a default matches can only be told where every version can be read.
+    let told = !versions.is_empty() && versions.len() == spec.versions.len();
+    let versioning = versioning(spec.versioning.as_ref(), &versions, told, &at.field("versioning"), report)?;
     (!versions.is_empty()).then_some((versioning, versions))
 }
 
@@ -82,6 +84,7 @@ fn life(one: &written::RouteVersion, at: &FieldPath, world: &World<'_>, report: 
 fn versioning(
     written: Option<&written::Versioning>,
     versions: &[Version],
+    told: bool,
     at: &FieldPath,
     report: &mut Report,
 ) -> Option<Versioning> {
@@ -108,7 +111,7 @@ fn versioning(
         let place = at.field("default");
         let requirement = report.need(&place, parse::requirement(text))?;
         let fits = |version: &&Version| version.stage != Stage::Draft && requirement.matches(&version.version);
-        if versions.iter().any(|version| fits(&version)) {
+        if !told || versions.iter().any(|version| fits(&version)) {
             return Some(requirement);
         }
         let known: Vec<_> =

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cause::{BrokenReference, FaultCause, ObjectName, ObjectRef};
+use crds::standard::EndpointSlice;
 
 use crate::grants::Grants;
 use crate::manifests::{Context, Manifests, Objects};
@@ -16,7 +17,15 @@ pub(crate) struct World<'a> {
     pub(crate) context: &'a Context,
     pub(crate) grants: Grants<'a>,
     namespaces: BTreeMap<&'a str, Option<&'a BTreeMap<String, String>>>,
+    /// By namespace and Service.
+    slices: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Slice<'a>>>>,
 }
+
+/// An EndpointSlice with its name.
+pub(crate) type Slice<'a> = (&'a ObjectName, &'a EndpointSlice);
+
+/// The label of an EndpointSlice that names its Service.
+pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// What a reference names.
 #[derive(Debug)]
@@ -36,7 +45,19 @@ impl<'a> World<'a> {
         for (name, written) in &manifests.namespaces {
             namespaces.insert(&*name.name, written.value().and_then(|object| object.metadata.labels.as_ref()));
         }
-        Self { manifests, context, grants: Grants::new(manifests), namespaces }
+        let mut slices: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
+        for (name, written) in &manifests.endpoint_slices {
+            let Some(slice) = written.value() else { continue };
+            if let Some(service) = slice.metadata.labels.as_ref().and_then(|labels| labels.get(SERVICE_NAME)) {
+                slices.entry(&*name.namespace).or_default().entry(service.as_str()).or_default().push((name, &**slice));
+            }
+        }
+        Self { manifests, context, grants: Grants::new(manifests), namespaces, slices }
+    }
+
+    /// The EndpointSlices of a Service.
+    pub(crate) fn slices_of(&self, service: &ObjectName) -> &[Slice<'a>] {
+        self.slices.get(&*service.namespace).and_then(|services| services.get(&*service.name)).map_or(&[], Vec::as_slice)
     }
 
     /// The object that a reference names.

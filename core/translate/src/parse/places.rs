@@ -38,7 +38,8 @@ fn meant_network(text: &str) -> Option<String> {
     let text = text.trim();
     let octets: Vec<&str> = text.split('.').collect();
     let fixed = octets.iter().take_while(|octet| octet.parse::<u8>().is_ok()).count();
-    if octets.len() <= 4 && octets.len() > fixed && fixed > 0 && fixed < 4 && octets.iter().skip(fixed).all(|octet| *octet == "*") {
+    if octets.len() <= 4 && octets.len() > fixed && fixed > 0 && fixed < 4 && octets.iter().skip(fixed).all(|octet| *octet == "*")
+    {
         let zeros = vec!["0"; 4 - fixed];
         let address = octets.iter().take(fixed).copied().chain(zeros).collect::<Vec<_>>().join(".");
         return Some(format!("{address}/{}", fixed * 8));

@@ -1,0 +1,152 @@
+//! YAML text to manifests, without the checks that a real reader makes, and translations to YAML.
+
+use std::sync::Arc;
+
+use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Severity};
+use ir::Snapshot;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use translate::{Assumption, Context, Manifests, Objects, Translation, Written};
+
+/// Noon of the first day of 2026.
+pub(crate) fn context() -> Context {
+    Context { now: "2026-01-01T12:00:00Z".parse().unwrap(), standalone: true, assume: Vec::new() }
+}
+
+pub(crate) fn documents(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap()
+}
+
+/// Manifests from documents. A document of kind `Context` changes how they are translated.
+pub(crate) fn manifests(documents: &[Value]) -> (Manifests, Context) {
+    let mut all = Manifests::default();
+    let mut context = context();
+    for document in documents {
+        let kind = document["kind"].as_str().unwrap_or_default();
+        match kind {
+            "ApiRoute" => add(&mut all.api_routes, document),
+            "ApiKey" => add(&mut all.api_keys, document),
+            "AiModel" => add(&mut all.ai_models, document),
+            "IdentityProvider" => add(&mut all.identity_providers, document),
+            "GatewayConfig" => add(&mut all.gateway_configs, document),
+            "Gateway" => add(&mut all.gateways, document),
+            "Service" => add(&mut all.services, document),
+            "EndpointSlice" => add(&mut all.endpoint_slices, document),
+            "Secret" => add(&mut all.secrets, document),
+            "ConfigMap" => add(&mut all.config_maps, document),
+            "Namespace" => add(&mut all.namespaces, document),
+            "ReferenceGrant" => add(&mut all.reference_grants, document),
+            "Context" => {
+                context.standalone = document["standalone"].as_bool().unwrap_or(true);
+                context.assume = document["assume"].as_array().into_iter().flatten().map(assumption).collect();
+            }
+            other => panic!("kind {other:?}"),
+        }
+    }
+    (all, context)
+}
+
+fn assumption(value: &Value) -> Assumption {
+    let text = value.as_str().unwrap();
+    match text.split_once('/') {
+        Some((kind, name)) => Assumption { kind: kind.into(), name: Some(name.into()) },
+        None => Assumption { kind: text.into(), name: None },
+    }
+}
+
+/// What the reader of a document with annotation `test: LastGood` or `test: Broken` found.
+fn add<T: DeserializeOwned>(objects: &mut Objects<T>, document: &Value) {
+    let metadata = &document["metadata"];
+    let kind = document["kind"].as_str().unwrap();
+    let namespace = match kind {
+        "Namespace" => "",
+        _ => metadata["namespace"].as_str().unwrap_or("default"),
+    };
+    let name = ObjectName::new(namespace, metadata["name"].as_str().unwrap_or_default());
+    let found = |reason: &str| {
+        let cause = FaultCause::TypeWrong { expected: "another shape".into(), found: reason.into() };
+        vec![Fault::error(ObjectRef::new(kind, name.clone()), FieldPath::of("spec"), cause)]
+    };
+    let written = match (serde_json::from_value::<T>(document.clone()), metadata["annotations"]["test"].as_str()) {
+        (Ok(_), Some("Broken")) => Written::Broken(found("this one"), Arc::new(document.clone())),
+        (Ok(value), Some("LastGood")) => Written::LastGood(Arc::new(value), found("a later one")),
+        (Ok(value), _) => Written::Good(Arc::new(value)),
+        (Err(error), _) => {
+            // Field names of serde are bounded by the document's own.
+            Written::Broken(found(&error.to_string()), Arc::new(document.clone()))
+        }
+    };
+    objects.insert(name, written);
+}
+
+/// One line of a fault: `Error config.malformed ApiRoute shop/orders spec.path`.
+pub(crate) fn line(fault: &Fault) -> String {
+    let severity = match fault.severity {
+        Severity::Error => "Error",
+        Severity::Warning => "Warning",
+        Severity::Notice => "Notice",
+    };
+    let object = fault.object.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{severity} {} {object} {}", fault.code(), fault.field)
+}
+
+/// The translation as YAML: faults in full, the snapshot keyed by names.
+pub(crate) fn rendered(translation: &Translation) -> String {
+    let faults: Vec<Value> = translation
+        .faults
+        .iter()
+        .map(|fault| json!({"fault": line(fault), "message": fault.message(), "remedy": fault.remedy()}))
+        .collect();
+    let mut value = json!({"faults": faults, "snapshot": snapshot(&translation.snapshot)});
+    shorten(&mut value);
+    serde_saphyr::to_string(&value).unwrap()
+}
+
+fn snapshot(snapshot: &Snapshot) -> Value {
+    let Snapshot { listeners, certificates, routes, keys, providers, models, services, settings } = snapshot;
+    json!({
+        "listeners": keyed(listeners),
+        "certificates": keyed(certificates),
+        "routes": keyed(routes),
+        "keys": keyed(keys),
+        "providers": keyed(providers),
+        "models": keyed(models),
+        "services": keyed(services),
+        "settings": settings,
+    })
+}
+
+fn keyed<K: std::fmt::Display, V: serde::Serialize>(map: &std::collections::BTreeMap<K, V>) -> Value {
+    Value::Object(map.iter().map(|(key, value)| (key.to_string(), serde_json::to_value(value).unwrap())).collect())
+}
+
+/// Hashes as hexadecimal, names and faults on one line, nothing for what is absent.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            if let Some(line) = one_line(members) {
+                *value = Value::String(line);
+                return;
+            }
+            for (name, member) in members.iter_mut() {
+                if let (Value::Array(bytes), "hash") = (&*member, name.as_str()) {
+                    let digits = bytes.iter().filter_map(Value::as_u64).map(|byte| format!("{byte:02x}"));
+                    *member = Value::String(digits.collect());
+                } else {
+                    shorten(member);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn one_line(members: &Map<String, Value>) -> Option<String> {
+    if let (Some(namespace), Some(name), 2) = (members.get("namespace"), members.get("name"), members.len()) {
+        return Some(format!("{}/{}", namespace.as_str()?, name.as_str()?));
+    }
+    let fault = serde_json::from_value::<Fault>(Value::Object(members.clone())).ok()?;
+    Some(line(&fault))
+}
