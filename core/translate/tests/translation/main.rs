@@ -1,6 +1,6 @@
 //! Manifests in, snapshots and faults out.
 
-#![expect(clippy::disallowed_methods, reason = "golden pairs are files, and `cargo xtask gen` writes them")]
+#![expect(clippy::disallowed_methods, reason = "golden pairs are files, which are written on demand")]
 
 #[cfg(test)]
 mod golden;
