@@ -50,6 +50,11 @@ pub struct Described {
 /// Says what would become of a request under these manifests. Opens no connection.
 #[must_use]
 pub fn explain_offline(snapshot: &ir::Snapshot, described: &Described, now: Timestamp) -> Option<Report> {
+    // On a thread of its own, so that it may be called from within an event loop.
+    std::thread::scope(|scope| scope.spawn(|| alone(snapshot, described, now)).join().ok().flatten())
+}
+
+fn alone(snapshot: &ir::Snapshot, described: &Described, now: Timestamp) -> Option<Report> {
     let at = described.at.unwrap_or(now);
     let clock = Clock::manual(at);
     let state = Arc::new(State::new(None));

@@ -40,8 +40,8 @@ enum Condition {
 /// What the rules say of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleVerdict {
-    /// What the enforced rules say.
-    pub verdict: Result<(), Denial>,
+    /// What the enforced rules say: the Allow rule that admits, where there is any.
+    pub verdict: Result<Option<Arc<str>>, Denial>,
     /// Where they admit: what would have refused if the shadow rules were enforced too.
     pub shadow: Option<Denial>,
 }
@@ -64,7 +64,7 @@ struct Tally<'r> {
     broken: Option<Arc<Fault>>,
     denied: Option<&'r Rule>,
     has_allow: bool,
-    allowed: bool,
+    allowed: Option<&'r Rule>,
 }
 
 impl RuleSet {
@@ -191,7 +191,7 @@ impl<'r> Tally<'r> {
         self.has_allow |= rule.effect == Effect::Allow;
         match outcome {
             Outcome::Matched => match rule.effect {
-                Effect::Allow => self.allowed = true,
+                Effect::Allow => self.allowed = self.allowed.or(Some(rule)),
                 Effect::Deny => self.denied = self.denied.or(Some(rule)),
             },
             Outcome::Method | Outcome::Roles | Outcome::Scopes | Outcome::False => {}
@@ -208,17 +208,17 @@ impl<'r> Tally<'r> {
         }
     }
 
-    fn verdict(self) -> Result<(), Refusal<'r>> {
+    fn verdict(self) -> Result<Option<Arc<str>>, Refusal<'r>> {
         if let Some(fault) = self.broken {
             Err(Refusal::Broken(fault))
         } else if let Some((rule, reason)) = self.error {
             Err(Refusal::Error(rule, reason))
         } else if let Some(rule) = self.denied {
             Err(Refusal::Denied(rule))
-        } else if self.has_allow && !self.allowed {
+        } else if self.has_allow && self.allowed.is_none() {
             Err(Refusal::NotAllowed)
         } else {
-            Ok(())
+            Ok(self.allowed.map(|rule| Arc::clone(&rule.name)))
         }
     }
 }

@@ -37,7 +37,6 @@ pub(crate) fn authorize(
     }
     let verdict = serve.rules.judge(&request);
     evidence.shadow.extend(verdict.shadow.map(|denial| (Check::Authorize, denial)));
-    verdict.verdict?;
-    evidence.authorized = Some(None);
+    evidence.authorized = Some(verdict.verdict?);
     Ok(())
 }

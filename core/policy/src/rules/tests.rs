@@ -83,7 +83,7 @@ fn rules_decide() {
         let mut names = || who.next().map(|names| names.split(',').filter(|name| !name.is_empty()).collect()).unwrap_or_default();
         let (roles, scopes): (Vec<_>, Vec<_>) = (names(), names());
         let (verdict, _) = judge(&RuleSet::compile(&rules(texts)).unwrap(), method, &roles, &scopes);
-        let mut said = verdict.verdict.as_ref().map_or_else(told, |()| "ok".to_owned());
+        let mut said = verdict.verdict.as_ref().map_or_else(told, |_| "ok".to_owned());
         if let Some(shadow) = &verdict.shadow {
             said += &format!(" | {}", told(shadow));
         }
