@@ -1,3 +1,5 @@
+//! Rows of texts and what each syntax says of them.
+
 use cause::{FaultCause, Syntax};
 
 use super::{
