@@ -60,7 +60,7 @@ fn findings(schema: &Value, path: &str, in_atomic: bool, found: &mut Vec<String>
         Some("string") if !has("maxLength") && !has("enum") => found.push(format!("{path}: unbounded string")),
         Some("array") if !has("maxItems") => found.push(format!("{path}: unbounded list")),
         Some("object") if has("additionalProperties") && !has("maxProperties") => found.push(format!("{path}: unbounded map")),
-        Some("integer") if !has("enum") && !(has("minimum") && has("maximum")) => {
+        Some("integer") if !has("enum") && (!has("minimum") || !has("maximum")) => {
             found.push(format!("{path}: unbounded number"));
         }
         Some("string" | "array" | "object" | "integer" | "boolean") => {}
