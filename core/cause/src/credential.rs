@@ -138,7 +138,7 @@ impl Credential {
             Self::Malformed { source } => tell(
                 entry("credential.malformed", 401, Fixer::Caller, Action::ReplaceCredential, "The credential has no known form"),
                 [
-                    format_args!("The text in {source} is empty, too long or holds characters that no credential has."),
+                    format_args!("The text in {source} is too short, too long or holds characters that no credential has."),
                     format_args!("Send the credential exactly as it was issued."),
                     format_args!(""),
                 ],

@@ -1,7 +1,5 @@
 //! `route.*`: nothing here serves the request.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use crate::{Action, Entry, Fixer, Retry, Status, Tell};
@@ -31,17 +29,11 @@ pub enum Route {
         /// The request's host, without port.
         host: String,
     },
-    /// The gateway has not loaded its first configuration yet, or is shutting down.
-    NotReady {
-        /// Why, in one word.
-        phase: Arc<str>,
-    },
     /// A defect in the gateway ended this request alone.
     Internal,
 }
 
 impl Route {
-    #[expect(clippy::too_many_lines, reason = "the table of this family, one row each")]
     pub(crate) fn tell(&self, tell: Tell<'_>) {
         let entry =
             |code, status, by, action, retry, title| Entry { code, status: Status::new(status), by, action, retry, title };
@@ -105,10 +97,6 @@ impl Route {
                     format_args!("Open a new connection for this host."),
                     format_args!(""),
                 ],
-            ),
-            Self::NotReady { phase } => tell(
-                entry("route.not_ready", 503, Fixer::Platform, Action::Wait, Retry::Later, "The gateway is not ready"),
-                [format_args!("The gateway is {phase}."), format_args!("Send the request again in a moment."), format_args!("")],
             ),
             Self::Internal => tell(
                 entry(

@@ -72,6 +72,14 @@ impl Version {
                     format_args!(""),
                 ],
             ),
+            Self::NoDefault { route, available } if available.is_empty() => tell(
+                entry("version.no_default", 404, Fixer::ApiOwner, Action::RequestAccess, "The API has no published version"),
+                [
+                    format_args!("The request names no version and {route} has published none yet."),
+                    format_args!("Ask the owner of {route} to publish a version."),
+                    format_args!("Every version of ApiRoute {route} is a Draft; publish one."),
+                ],
+            ),
             Self::NoDefault { route, available } => tell(
                 entry("version.no_default", 404, Fixer::Caller, Action::UseVersion, "The request must name a version"),
                 [

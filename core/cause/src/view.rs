@@ -50,6 +50,9 @@ pub struct View {
     pub remedy: Remedy,
     /// Whether the same request can succeed later.
     pub retryable: bool,
+    /// Whether the reader may see what became of each credential.
+    #[serde(skip)]
+    pub shows_credentials: bool,
 }
 
 /// What mends a cause.
@@ -97,6 +100,7 @@ pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
         }
         _ => denial,
     };
+    let shows_credentials = !matches!(denial, Denial::Credential(Credential::Refused) | Denial::Access(Access::Refused));
     let everything = match audience {
         Audience::Owner => true,
         Audience::Caller { disclosure, proven } => disclosure == Disclosure::Full && proven,
@@ -139,6 +143,7 @@ pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
                 retry_at,
             },
             retryable: entry.retry == Retry::Later,
+            shows_credentials,
         });
     });
     seen.unwrap_or_else(|| untold(docs))
@@ -175,5 +180,6 @@ fn untold(docs: &str) -> View {
             retry_at: None,
         },
         retryable: false,
+        shows_credentials: false,
     }
 }

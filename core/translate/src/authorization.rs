@@ -181,7 +181,11 @@ fn authorization(written: Option<&written::Authorization>, at: &FieldPath, repor
         let at = at.field("rules").index(index).field("when");
         let when = rule.when.as_deref().map(|text| match rules::expression(text) {
             Ok(text) => Part::Ready(text),
-            Err(cause) => Part::Broken(report.error(&at, cause)),
+            // Nobody knows what the rule would say, so a route that enforces it is closed.
+            Err(cause) => Part::Broken(match enforcement(rule.mode) {
+                Enforcement::Enforce => report.close(&at, cause),
+                Enforcement::Shadow => report.error(&at, cause),
+            }),
         });
         rules.push(Rule {
             name: rule.name.as_str().into(),

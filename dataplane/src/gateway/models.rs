@@ -191,8 +191,8 @@ impl Relayed {
         if let Some(cause) = cause {
             let denial = Denial::Upstream(cause);
             let view = cause::view(&denial, self.farewell.audience, &self.farewell.docs);
-            let event =
-                self.relay.error_event(&view, self.farewell.decision.as_str(), &self.farewell.credentials, Check::Forward);
+            let decision = self.farewell.decision.as_str();
+            let event = self.relay.error_event(&view, decision, &self.farewell.credentials, Check::Forward);
             self.last.push_back(event);
             self.farewell.cut.set(Some(denial));
         }

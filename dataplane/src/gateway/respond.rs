@@ -73,10 +73,11 @@ pub(super) fn refuse(
     let view = cause::view(denial, audience, &runtime.settings.docs);
     let status = StatusCode::from_u16(view.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let decision = evidence.received.decision;
+    let credentials: &[CredentialReport] = if view.shows_credentials { &evidence.credentials } else { &[] };
     let (status, media_type, body) = match dialect {
-        Dialect::Problem => (status, "application/problem+json", problem(&view, check, evidence)),
+        Dialect::Problem => (status, "application/problem+json", problem(&view, check, decision.as_str(), credentials)),
         Dialect::OpenAi => {
-            let body = llm::openai::error::render(&view, decision.as_str(), &evidence.credentials, check);
+            let body = llm::openai::error::render(&view, decision.as_str(), credentials, check);
             (status, "application/json", body)
         }
         Dialect::Grpc => (StatusCode::OK, "application/grpc", Vec::new()),
@@ -132,17 +133,17 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-fn problem(view: &View, check: Check, evidence: &Evidence) -> Vec<u8> {
+fn problem(view: &View, check: Check, decision: &str, credentials: &[CredentialReport]) -> Vec<u8> {
     let document = Problem {
         r#type: &view.remedy.docs,
         title: view.title,
         status: view.status.as_u16(),
         detail: &view.detail,
-        instance: format!("urn:doorward:decision:{}", evidence.received.decision),
+        instance: format!("urn:doorward:decision:{decision}"),
         code: view.code,
         check,
         rule: view.rule.as_deref(),
-        credentials: &evidence.credentials,
+        credentials,
         remedy: &view.remedy,
         retryable: view.retryable,
     };

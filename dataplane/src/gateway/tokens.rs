@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cause::{CredentialKind, CredentialReport, CredentialState, Denial, Token, TokenPart};
+use cause::{Credential, CredentialKind, CredentialReport, CredentialState, Denial, Token, TokenPart};
 use jiff::SignedDuration;
 use observe::evidence::Evidence;
 use policy::jwt::{self, Refused};
+use policy::key_text::{self, KeyForm};
 
 use super::admit::Context;
 use super::identify::{Credentials, Tried};
@@ -36,7 +37,7 @@ pub(super) async fn signed(
 async fn verify(context: &Context<'_>, text: &str, provider: &Arc<Provider>, evidence: &Evidence) -> Result<Verified, Token> {
     let worker = context.worker;
     let (now, arrived) = (evidence.received.at, worker.clock.monotonic());
-    let digest = policy::key_text::digest(text);
+    let digest = key_text::digest(text);
     let mut view = provider.keys.view(arrived);
     if let Ok(keys) = &view
         && let Some(known) = worker.tokens.borrow_mut().verified(provider.id, &digest, now, (provider.version, keys.generation))
@@ -93,7 +94,7 @@ async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, eviden
     if text.is_empty() || text.len() > jwt::LONGEST {
         return Err(Token::Malformed { part: TokenPart::Structure });
     }
-    let digest = policy::key_text::digest(text);
+    let digest = key_text::digest(text);
     if let Some(known) = worker.tokens.borrow_mut().introspected(provider.id, &digest, now) {
         return known.verdict;
     }
@@ -129,6 +130,16 @@ pub(super) fn unaccepted(text: &str, signed: bool, authentication: &Authenticati
     let cause = if signed {
         let accepted = authentication.jwt.iter().map(|provider| provider.rules.issuer().into()).collect();
         Token::IssuerUnknown { accepted }
+    } else if let KeyForm::Ours { .. } | KeyForm::Mistyped = key_text::classify(text) {
+        let accepted = authentication.accepted_but(source);
+        let denial = Denial::Credential(Credential::NotAccepted { source: Arc::clone(source), accepted });
+        let report = CredentialReport {
+            source: Arc::clone(source),
+            kind: CredentialKind::ApiKey,
+            state: CredentialState::NotAccepted,
+            id: None,
+        };
+        return Tried { report, outcome: Err(denial) };
     } else {
         jwt::malformed(text)
     };

@@ -121,6 +121,13 @@ impl Authentication {
         }
     }
 
+    /// What is accepted, for a caller whose text in `source` was of another kind.
+    #[must_use]
+    pub(crate) fn accepted_but(&self, source: &Arc<str>) -> Vec<Arc<str>> {
+        let token: Arc<str> = format!("{source} (a token, not a key)").into();
+        self.accepted.iter().map(|place| if place == source { Arc::clone(&token) } else { Arc::clone(place) }).collect()
+    }
+
     fn bearer(&mut self) {
         self.accept(&BEARER.into());
         self.challenge(Challenge::Bearer);
