@@ -42,7 +42,7 @@ fn perform(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Run(args) => wait_for(run::run(*args, quiet)),
         Command::Check(args) => check::run(&args, quiet),
-        Command::Explain(args) => wait_for(explain::run(*args, quiet)),
+        Command::Explain(args) => explain::run(*args, quiet),
         Command::Key(args) => key::run(args, quiet),
         Command::Status(args) => wait_for(status::run(&args)),
         Command::Demo(args) => wait_for(demo::run(&args)),
@@ -51,7 +51,7 @@ fn perform(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 /// Runs a command that waits for sockets, on this thread.
-fn wait_for(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+fn wait_for<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::found(format!("the event loop cannot start: {}", words::of(&error)), ""))?;
     runtime.block_on(command)

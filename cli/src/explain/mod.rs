@@ -72,17 +72,17 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// A path or the body cannot be read, or no gateway answers.
-pub(crate) async fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
+pub(crate) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
     if args.variables {
         variables::print_all(args.output)?;
         return Ok(Exit::Fine);
     }
     let report = match (&args.decision, &args.request) {
-        (Some(id), _) => decided(&args, id).await?,
+        (Some(id), _) => crate::wait_for(decided(&args, id))?,
         (None, Some(line)) => {
             let described = request::described(line, &args.header, args.body.as_deref(), args.from, args.at)?;
             if args.filename.is_empty() {
-                asked(&args, described).await?
+                crate::wait_for(asked(&args, described))?
             } else {
                 offline(args.filename.clone(), &described, quiet)?
             }

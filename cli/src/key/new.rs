@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, quiet: bool) -> Result<Exit, Failure> {
         tell(&format!("{}\n", key.expose()));
     } else {
         tell(&format!(
-            "\n  {}\n\n  This is the key. It is shown this once: the manifests hold only its SHA-256.\n",
+            "\n  {}\n\n  This is the key, shown only now: its manifests hold its SHA-256 and nothing else of it.\n",
             key.expose()
         ));
     }

@@ -54,7 +54,7 @@ pub(super) fn line(old: &Snapshot, new: &Snapshot, summary: &Summary) -> String 
             .map(|(verb, names)| part(verb, names, shown))
             .collect();
         let text = if parts.is_empty() { "nothing that serves changed".to_owned() } else { parts.join("; ") };
-        let text = format!("reloaded: {text}");
+        let text = format!("  reloaded: {text}");
         if text.chars().count() <= room || shown == 0 {
             return format!("{text}{end}\n");
         }
@@ -108,15 +108,15 @@ mod tests {
             assert_eq!(line, format!("{expected}; 1 error, 0 warnings\n"));
             assert!(line.len() <= WIDTH + 1, "{line}");
         };
-        check(&[("a", false)], &[("a", false)], "reloaded: nothing that serves changed");
+        check(&[("a", false)], &[("a", false)], "  reloaded: nothing that serves changed");
         check(
             &[("a", false), ("b", false)],
             &[("a", true), ("c", false)],
-            "reloaded: changed ApiKey shop/a; added ApiKey shop/c; removed ApiKey shop/b",
+            "  reloaded: changed ApiKey shop/a; added ApiKey shop/c; removed ApiKey shop/b",
         );
         let many = ["a", "b", "c", "d", "e", "f"].map(|name| (name, false));
-        check(&[], &many, "reloaded: added ApiKey shop/a, ApiKey shop/b, ApiKey shop/c and 3 more");
+        check(&[], &many, "  reloaded: added ApiKey shop/a, ApiKey shop/b, ApiKey shop/c and 3 more");
         let long = "n".repeat(60);
-        check(&[], &[(&long, false), ("b", false)], "reloaded: added 2");
+        check(&[], &[(&long, false), ("b", false)], "  reloaded: added 2");
     }
 }

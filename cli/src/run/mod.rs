@@ -258,10 +258,10 @@ impl Serving {
         }
         tell_owner(&gateway, &outcome);
         let fresh = fresh(&report, &outcome.report);
-        show_findings(&fresh, true);
         if !quiet && (outcome.changed || report.summary() != outcome.report.summary() || !fresh.findings().is_empty()) {
             tell(&changes::line(&snapshot, &outcome.snapshot, &outcome.report.summary()));
         }
+        show_findings(&fresh, true);
         Ok(Self { gateway, session, snapshot: outcome.snapshot, report: outcome.report, quiet })
     }
 }
