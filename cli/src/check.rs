@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use cause::Severity;
 use clap::ValueEnum;
 use files::Session;
 use jiff::Timestamp;
@@ -84,15 +85,18 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// Findings and counts; when quiet, errors alone.
 fn text(report: &Report, exit: Exit, quiet: bool) -> String {
-    let mut text = report.to_text(terminal::colour(&io::stdout()));
-    if !quiet {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&summary(&report.summary().to_text(), exit));
+    let colour = terminal::colour(&io::stdout());
+    if quiet {
+        let errors = report.findings().iter().filter(|finding| finding.fault.severity == Severity::Error).cloned().collect();
+        return Report::new(&[], errors).to_text(colour);
     }
-    text
+    let mut text = report.to_text(colour);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text + &summary(&report.summary().to_text(), exit)
 }
 
 /// The last line: the counts, and at the end of the line the exit code.

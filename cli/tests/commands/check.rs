@@ -26,7 +26,7 @@ fn exit_codes_and_summaries() {
         assert!(ran.out.ends_with(&format!(" exit {exit}\n")), "{}", ran.out);
         // The same by standard input.
         assert_eq!(doorward(&["check", "-"], text).exit, exit, "{text}");
-        // Quiet leaves the findings.
+        // Quiet leaves the errors.
         let quiet = doorward(&["check", "-q", folder.path()], "");
         assert_eq!(quiet.out.is_empty(), exit == 0, "{quiet:?}");
     };
@@ -35,7 +35,7 @@ fn exit_codes_and_summaries() {
     check(
         &unknown,
         1,
-        &["error[config.unknown_field]: `pth`", "api.yaml:5:3   ApiRoute shop/orders", "did you mean `path`?", "1 error,"],
+        &["error[config.unknown_field]: `pth`", "api.yaml:5:3   ApiRoute shop/orders", "Remove `pth`", "1 error,"],
     );
     check("a: [", 1, &["error[config.yaml]"]);
     check("kind: Pod\napiVersion: v1\nmetadata: {name: a}\n", 0, &["1 notice"]);

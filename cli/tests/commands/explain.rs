@@ -19,7 +19,8 @@ spec:
 fn a_call_is_told_check_by_check() {
     let made = doorward(&["key", "new", "app", "--namespace", "shop", "--role", "reader", "--expires-in", "90d", "-q"], "");
     let key = made.err.trim();
-    let folder = Folder::new(&[("api.yaml", ROUTE), ("keys.yaml", &made.out), ("body.json", "{}")]);
+    let folder = Folder::new(&[("api.yaml", ROUTE), ("keys.yaml", &made.out)]);
+    let bodies = Folder::new(&[("body.json", "{}")]);
     let field = format!("X-Api-Key: {key}");
     let check = |arguments: &[&str], exit: i32, holds: &[&str]| {
         let ran = doorward(&[&["explain", "-f", folder.path()], arguments].concat(), "{}");
@@ -33,7 +34,7 @@ fn a_call_is_told_check_by_check() {
     let allowed = ["GET /orders would be allowed", "  identify    ok       header X-Api-Key -> ApiKey shop/app"];
     check(&[&orders[..], &["-H", &field]].concat(), 0, &allowed);
     check(&orders, 1, &["would be refused: 401 credential.missing", "  authorize   -        not reached", "Fix (Caller)"]);
-    let file = format!("@{}", folder.file("body.json").display());
+    let file = format!("@{}", bodies.file("body.json").display());
     for body in ["{}", &file, "@-"] {
         let post = ["--request", "POST /orders", "-H", &field, "--body", body];
         check(&post, 1, &["403", "  authorize   refused"]);

@@ -108,7 +108,7 @@ impl Running {
 
     /// Asks it to stop; its exit code and standard output.
     pub(crate) fn stop(mut self) -> (i32, String) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
         assert!(told.success());
         let mut out = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
