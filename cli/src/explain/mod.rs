@@ -19,7 +19,7 @@ use crate::management::{self, Answer};
 use crate::paths;
 use crate::status::other_version;
 use crate::terminal::{print, print_json, style};
-use request::{Field, RequestLine};
+use request::{RequestLine, Written};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,8 +43,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "METHOD TARGET", value_parser = request::line)]
     request: Option<RequestLine>,
     /// A header field of the request; may be repeated
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = request::field, requires = "request")]
-    header: Vec<Field>,
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", requires = "request")]
+    header: Vec<Written>,
     /// The body of the request: a text, `@file`, or `@-` for standard input
     #[arg(long, value_name = "TEXT|@FILE", requires = "request")]
     body: Option<String>,

@@ -20,6 +20,23 @@ pub(super) struct RequestLine {
     target: String,
 }
 
+/// A header field as it is typed. Whatever is wrong with it is told without its text, which may be a credential; so it is
+/// not the parser of arguments that reads it, which repeats what it cannot read.
+#[derive(Clone)]
+pub(super) struct Written(String);
+
+impl From<&str> for Written {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[field]")
+    }
+}
+
 /// One header field. `Debug` shows its name alone: its value may be a credential.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Field {
@@ -51,31 +68,36 @@ fn is_target(text: &str) -> bool {
     text.starts_with('/') || text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// Reads `Name: value`. What is wrong is told without the text, which may be a credential.
-pub(super) fn field(text: &str) -> Result<Field, String> {
-    match text.split_once(':') {
-        Some((name, value)) if http::HeaderName::try_from(name).is_ok() => {
-            Ok(Field { name: name.to_owned(), value: value.trim().to_owned() })
-        }
-        Some(_) | None => Err("expected `Name: value`, such as 'X-Api-Key: dw_live_...'".to_owned()),
-    }
+/// Reads `Name: value`.
+fn field(text: &str) -> Option<Field> {
+    let (name, value) = text.split_once(':')?;
+    http::HeaderName::try_from(name).ok()?;
+    Some(Field { name: name.to_owned(), value: value.trim().to_owned() })
 }
 
 /// The request that the flags describe.
 ///
 /// # Errors
-/// The body's file cannot be read.
+/// A field has another form, or the body's file cannot be read.
 pub(super) fn described(
     line: &RequestLine,
-    fields: &[Field],
+    fields: &[Written],
     body: Option<&str>,
     from: IpAddr,
     at: Option<Timestamp>,
 ) -> Result<Described, Failure> {
+    let mut headers = Vec::with_capacity(fields.len());
+    for (number, Written(text)) in (1..).zip(fields) {
+        let Some(Field { name, value }) = field(text) else {
+            let what = format!("header field {number} of {} is not of the form `Name: value`", fields.len());
+            return Err(Failure::usage(what, "-H 'X-Api-Key: dw_live_...'"));
+        };
+        headers.push((name, value));
+    }
     Ok(Described {
         method: line.method.clone(),
         target: line.target.clone(),
-        headers: fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect(),
+        headers,
         body: body.map(read_body).transpose()?,
         from,
         at,
@@ -124,7 +146,7 @@ mod tests {
     fn fields_are_read_and_not_repeated() {
         let check = |text: &str, expected: Option<(&str, &str)>| {
             let found = field(text);
-            assert_eq!(found.as_ref().ok().map(|field| (field.name.as_str(), field.value.as_str())), expected, "{text}");
+            assert_eq!(found.as_ref().map(|field| (field.name.as_str(), field.value.as_str())), expected, "{text}");
             assert!(!format!("{found:?}").contains("hush"), "{found:?}");
         };
         check("X-Api-Key: hush", Some(("X-Api-Key", "hush")));
