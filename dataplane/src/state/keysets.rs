@@ -36,11 +36,16 @@ pub(crate) struct KeySetCell {
     current: ArcSwapOption<Fetched>,
     /// Why there is no set, or none newer; for the owner.
     trouble: Mutex<Arc<str>>,
-    /// Monotonic nanoseconds of the last attempt that ended; 0 for none.
-    attempted_at: AtomicU64,
     /// Attempts that ended.
     attempts: watch::Sender<u64>,
-    wanted: Notify,
+    /// The attempt that requests wait for; one that has ended is wanted no more.
+    wanted: AtomicU64,
+    /// When requests last asked for an attempt, in monotonic nanoseconds. Held for no longer than
+    /// it takes to see whether one more may ask.
+    asked_at: Mutex<Option<u64>>,
+    /// The document must be read again, whoever waits.
+    outdated: AtomicBool,
+    wake: Notify,
     retired: AtomicBool,
 }
 
@@ -60,8 +65,6 @@ pub(crate) struct KeysView {
     pub(crate) keys: Arc<KeySet>,
     /// Tells sets apart in the token cache.
     pub(crate) generation: u64,
-    /// Monotonic nanoseconds of their fetch.
-    fetched_at: u64,
 }
 
 impl KeySetCell {
@@ -75,9 +78,11 @@ impl KeySetCell {
             algorithms: ArcSwap::from_pointee(provider.algorithms.clone()),
             current: ArcSwapOption::empty(),
             trouble: Mutex::new("the key set has not been fetched yet".into()),
-            attempted_at: AtomicU64::new(0),
             attempts: watch::Sender::new(0),
-            wanted: Notify::new(),
+            wanted: AtomicU64::new(0),
+            asked_at: Mutex::new(None),
+            outdated: AtomicBool::new(false),
+            wake: Notify::new(),
             retired: AtomicBool::new(false),
         };
         if let ir::KeySet::Inline(text) = &provider.keys {
@@ -101,14 +106,15 @@ impl KeySetCell {
         if let ir::KeySet::Inline(text) = &self.source {
             self.accept(text.as_bytes(), u64::MAX);
         } else {
-            self.wanted.notify_one();
+            self.outdated.store(true, Ordering::Release);
+            self.wake.notify_one();
         }
     }
 
     /// No configuration uses it any more.
     pub(crate) fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
-        self.wanted.notify_one();
+        self.retired.store(true, Ordering::Release);
+        self.wake.notify_one();
     }
 
     /// The keys, as long as they may be used at `now` (monotonic nanoseconds).
@@ -116,17 +122,11 @@ impl KeySetCell {
     /// # Errors
     /// `token.keys_unavailable` when there are none, or they are too old.
     pub(crate) fn view(&self, now: u64) -> Result<KeysView, Token> {
-        let current = self.current.load();
-        match current.as_ref() {
-            Some(fetched) if now.saturating_sub(fetched.at) <= nanoseconds(STALE) => {
-                Ok(KeysView { keys: Arc::clone(&fetched.keys), generation: fetched.generation, fetched_at: fetched.at })
-            }
-            Some(_) | None => Err(self.unavailable()),
-        }
+        self.newer_than(None, now).ok_or_else(|| self.unavailable())
     }
 
     /// The keys, for a token whose key `seen` does not hold and that arrived at `arrived`: fetched
-    /// once more unless they are fresh enough to say that the key does not exist.
+    /// once more, unless that was done for another such token within [`PAUSE`].
     ///
     /// # Errors
     /// `token.key_unknown` when fresh keys do not hold it; `token.keys_unavailable` when the fetch
@@ -135,28 +135,57 @@ impl KeySetCell {
         if self.is_inline() {
             return seen.cloned().ok_or_else(|| self.unavailable()).and(Err(self.unknown()));
         }
-        if seen.is_some_and(|seen| arrived.saturating_sub(seen.fetched_at) <= nanoseconds(PAUSE)) {
-            return Err(self.unknown());
-        }
-        let attempted = self.attempted_at.load(Ordering::Relaxed);
-        if attempted > 0 && arrived.saturating_sub(attempted) <= nanoseconds(PAUSE) {
-            // It was tried a moment ago and failed, else `seen` were fresh.
-            return self.newer_than(seen).ok_or_else(|| self.unavailable());
-        }
         let mut attempts = self.attempts.subscribe();
-        self.wanted.notify_one();
+        let done = *attempts.borrow_and_update();
+        if let Some(newer) = self.newer_than(seen, arrived) {
+            return Ok(newer);
+        }
+        if let Err(asked_at) = self.ask(done, arrived) {
+            let fetched = seen.is_some() && self.current.load().as_ref().is_some_and(|fetched| fetched.at >= asked_at);
+            return Err(if fetched { self.unknown() } else { self.unavailable() });
+        }
         let ended = tokio::time::timeout(PATIENCE, attempts.changed()).await;
         if ended.is_err() {
             return Err(self.unavailable());
         }
-        self.newer_than(seen).ok_or_else(|| self.unavailable())
+        self.newer_than(seen, arrived).ok_or_else(|| self.unavailable())
     }
 
-    fn newer_than(&self, seen: Option<&KeysView>) -> Option<KeysView> {
+    /// Sees to it that an attempt ends after the `done` ones; fails with the time at which one was
+    /// asked for, where that was a moment ago.
+    fn ask(&self, done: u64, arrived: u64) -> Result<(), u64> {
+        // The first attempt is made unasked.
+        if done == 0 {
+            return Ok(());
+        }
+        let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.wanted.load(Ordering::Acquire) > done {
+            return Ok(());
+        }
+        if let Some(at) = *asked_at
+            && arrived.saturating_sub(at) <= nanoseconds(PAUSE)
+        {
+            return Err(at);
+        }
+        *asked_at = Some(arrived);
+        self.wanted.store(done + 1, Ordering::Release);
+        drop(asked_at);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Whether the next attempt must not wait.
+    fn is_due(&self) -> bool {
+        self.outdated.load(Ordering::Acquire) || self.wanted.load(Ordering::Acquire) > *self.attempts.borrow()
+    }
+
+    /// The keys, where they are others than `seen` and not too old at `now`.
+    fn newer_than(&self, seen: Option<&KeysView>, now: u64) -> Option<KeysView> {
         let current = self.current.load();
         let fetched = current.as_ref()?;
+        let usable = now.saturating_sub(fetched.at) <= nanoseconds(STALE);
         let newer = seen.is_none_or(|seen| fetched.generation > seen.generation);
-        newer.then(|| KeysView { keys: Arc::clone(&fetched.keys), generation: fetched.generation, fetched_at: fetched.at })
+        (usable && newer).then(|| KeysView { keys: Arc::clone(&fetched.keys), generation: fetched.generation })
     }
 
     fn unknown(&self) -> Token {
@@ -255,23 +284,27 @@ impl Fetcher {
 async fn keep_fresh(cell: Arc<KeySetCell>, upstreams: Rc<Upstreams>, clock: Clock) {
     let mut failures: u32 = 0;
     loop {
+        cell.outdated.store(false, Ordering::Release);
         let fetched = cell.fetch(&upstreams).await;
-        let now = clock.monotonic();
         let good = match fetched {
-            Ok(document) => cell.accept(&document, now),
+            Ok(document) => cell.accept(&document, clock.monotonic()),
             Err(trouble) => {
                 tracing::warn!(provider = %cell.provider, trouble, "could not fetch a key set");
                 cell.note(&trouble);
                 false
             }
         };
-        cell.attempted_at.store(now, Ordering::Relaxed);
         cell.attempts.send_modify(|attempts| *attempts += 1);
         failures = if good { 0 } else { failures.saturating_add(1) };
         let pause = if good { REFRESH } else { PAUSE.min(Duration::from_secs(1 << failures.min(5))) };
-        // Whoever wants a fresher set decides by the time of the last attempt whether to ask.
-        let _ = tokio::time::timeout(pause, cell.wanted.notified()).await;
-        if cell.retired.load(Ordering::Relaxed) {
+        let until = tokio::time::Instant::now() + pause;
+        // Those who asked while the document was on its way have been served by it.
+        while !cell.retired.load(Ordering::Acquire) && !cell.is_due() {
+            if tokio::time::timeout_at(until, cell.wake.notified()).await.is_err() {
+                break;
+            }
+        }
+        if cell.retired.load(Ordering::Acquire) {
             return;
         }
     }
