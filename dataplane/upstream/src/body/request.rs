@@ -196,7 +196,7 @@ impl ClientBody {
                 self.upload.bytes.set(total);
                 self.upload.moved_at.set(Some(now));
                 self.upload.ended.set(self.inner.is_end_stream());
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(cleaned(frame))))
             }
         }
     }
@@ -204,6 +204,17 @@ impl ClientBody {
     fn fail(&self, failure: BodyFailure) -> BodyFailure {
         self.upload.failure.set(Some(failure));
         failure
+    }
+}
+
+/// Trailers say no more than heads may.
+fn cleaned(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            wire::fields::strip_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
     }
 }
 
