@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dataplane::{Clock, Gateway, Options, Placement};
+use files::Outcome;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -24,6 +25,7 @@ pub struct Watched {
     gateway: Gateway,
     runtime: tokio::runtime::Runtime,
     log: Lines,
+    path: PathBuf,
 }
 
 /// What is left of a gateway that has stopped.
@@ -57,12 +59,7 @@ impl Watched {
     /// The manifests have a fault, or the gateway cannot be started.
     pub fn start(manifests: &str, folder: &Path, now: Timestamp) -> Result<Self, String> {
         let path = folder.join("manifests.yaml");
-        std::fs::write(&path, manifests).map_err(|error| format!("{}: {error}", path.display()))?;
-        let outcome = session(vec![path], now).reload(now);
-        let summary = outcome.report.summary();
-        if summary.errors + summary.warnings > 0 {
-            return Err(outcome.report.to_text(manifest::Colour::Never));
-        }
+        let outcome = read(manifests, &path, now)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
         let any = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let (clock, log) = (Clock::manual(now), Lines::default());
@@ -74,7 +71,16 @@ impl Watched {
         };
         let gateway = runtime.block_on(Gateway::start(options, &outcome.snapshot)).map_err(|error| error.to_string())?;
         let (_, address) = *gateway.addresses().first().ok_or("there is no listener")?;
-        Ok(Self { address, clock, gateway, runtime, log })
+        Ok(Self { address, clock, gateway, runtime, log, path })
+    }
+
+    /// Serves other manifests from the next request on.
+    ///
+    /// # Errors
+    /// As for [`Watched::start`].
+    pub fn apply(&self, manifests: &str) -> Result<(), String> {
+        let outcome = read(manifests, &self.path, self.clock.now())?;
+        self.runtime.block_on(self.gateway.apply(&outcome.snapshot)).map_err(|error| error.to_string())
     }
 
     /// Sends a request: `head` is its first line without the version, then its fields, a line each. `Host` and
@@ -98,6 +104,17 @@ impl Watched {
         let records = records.map(|line| serde_json::from_slice(line).map_err(|error| error.to_string()));
         Ok(Left { records: records.collect::<Result<_, _>>()?, metrics: handle.metrics() })
     }
+}
+
+/// What the manifests come to.
+fn read(manifests: &str, path: &Path, now: Timestamp) -> Result<Outcome, String> {
+    std::fs::write(path, manifests).map_err(|error| format!("{}: {error}", path.display()))?;
+    let outcome = session(vec![path.to_owned()], now).reload(now);
+    let summary = outcome.report.summary();
+    if summary.errors + summary.warnings > 0 {
+        return Err(outcome.report.to_text(manifest::Colour::Never));
+    }
+    Ok(outcome)
 }
 
 /// The bytes of a request, written as for [`Watched::send`].

@@ -66,9 +66,16 @@ struct Scene {
     _folder: tempfile::TempDir,
 }
 
-/// `methods` are those of the route, `provider` is the rest of the `spec` of the IdentityProvider `corp`.
 fn scene(methods: &str, provider: &str) -> Scene {
-    let manifests = format!(
+    let folder = tempfile::tempdir().unwrap();
+    let manifests = manifests(methods, &format!("audiences: [orders], {provider}"));
+    let gateway = Watched::start(&manifests, folder.path(), usual_time()).unwrap();
+    Scene { gateway, _folder: folder }
+}
+
+/// `methods` are those of the route, `provider` is the `spec` of the IdentityProvider `corp`.
+fn manifests(methods: &str, provider: &str) -> String {
+    format!(
         "
 apiVersion: doorward.dev/v1alpha1
 kind: ApiRoute
@@ -81,7 +88,7 @@ spec:
 apiVersion: doorward.dev/v1alpha1
 kind: IdentityProvider
 metadata: {{name: corp, namespace: shop}}
-spec: {{audiences: [orders], {provider}}}
+spec: {{{provider}}}
 ---
 apiVersion: v1
 kind: Secret
@@ -98,10 +105,7 @@ kind: Secret
 metadata: {{name: mobile-app-key, namespace: shop}}
 stringData: {{key: {KEY}}}
 "
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let gateway = Watched::start(&manifests, folder.path(), usual_time()).unwrap();
-    Scene { gateway, _folder: folder }
+    )
 }
 
 /// A route that takes signed tokens of an issuer whose keys are at `address`.
@@ -264,7 +268,8 @@ fn key_sets_that_cannot_be_used_admit_and_blame_nobody() {
 
 #[test]
 fn descriptions_of_another_issuer_are_not_followed() {
-    let cases: [(&str, fn(&str) -> String); 5] = [
+    type Describes = fn(&str) -> String;
+    let cases: [(&str, Describes); 5] = [
         ("another issuer", |issuer| {
             json!({"issuer": "https://id.example.org", "jwks_uri": format!("{issuer}/jwks")}).to_string()
         }),
@@ -307,11 +312,16 @@ fn endpoint() -> Origin {
 
 /// The keys of the provider play no part; they are where nothing is.
 fn introspection_scene(endpoint: &Origin) -> Scene {
-    let provider = format!(
-        "issuer: {CORP}, jwks: {{uri: \"http://{0}/jwks\"}}, introspection: {{uri: \"http://{0}/introspect\", clientId: \"gate way\", clientSecretRef: {{name: corp-client, key: secret}}}}",
-        endpoint.address
-    );
-    scene("{introspection: {providerRef: {name: corp}}}", &provider)
+    let keys = format!("issuer: {CORP}, jwks: {{uri: \"http://{}/jwks\"}}", endpoint.address);
+    scene(INTROSPECTION, &format!("{keys}, {}", introspection(endpoint)))
+}
+
+const INTROSPECTION: &str = "{introspection: {providerRef: {name: corp}}}";
+
+fn introspection(endpoint: &Origin) -> String {
+    let uri = format!("http://{}/introspect", endpoint.address);
+    let client = "clientId: \"gate way\", clientSecretRef: {name: corp-client, key: secret}";
+    format!("introspection: {{uri: \"{uri}\", {client}}}")
 }
 
 #[test]
@@ -373,6 +383,38 @@ fn an_issuers_word_counts_for_a_while_and_for_one_token() {
     // A failure is no word.
     check("says-500", 503, 20..=20);
     check("says-401", 500, 20..=20);
+    check("says-nonsense", 503, 20..=20);
+}
+
+/// The issuer's word and its keys are kept over a reload; what was made of them by other rules is not.
+#[test]
+fn new_rules_judge_known_tokens_anew() {
+    let endpoint = endpoint();
+    let issuer = Issuer::new(key_set(&["k1"]));
+    let spec = |audience: &str| {
+        format!(
+            "audiences: [{audience}], issuer: {CORP}, jwks: {{uri: \"http://{}/jwks\"}}, {}",
+            issuer.origin.address,
+            introspection(&endpoint)
+        )
+    };
+    let methods = format!("{JWT}, {INTROSPECTION}");
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Watched::start(&manifests(&methods, &spec("orders")), folder.path(), usual_time()).unwrap();
+    let scene = Scene { gateway, _folder: folder };
+    let signed = token(&scene, "kid=k1");
+    let check = |status: u16, code: &str| {
+        for text in [&*signed, "a-active"].into_iter().flat_map(|text| [text; 10]) {
+            let message = scene.gateway.send(&bearer(text), "").unwrap();
+            assert_eq!((outcome(&message).0, outcome(&message).1), (status, code), "{text}: {message:?}");
+        }
+    };
+    check(200, "");
+    scene.gateway.apply(&manifests(&methods, &spec("billing"))).unwrap();
+    check(401, "token.audience_wrong");
+    scene.gateway.apply(&manifests(&methods, &spec("orders"))).unwrap();
+    check(200, "");
+    assert_eq!(issuer.fetches(), 1);
 }
 
 #[test]

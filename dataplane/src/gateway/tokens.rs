@@ -95,7 +95,7 @@ async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, eviden
         return Err(Token::Malformed { part: TokenPart::Structure });
     }
     let digest = key_text::digest(text);
-    if let Some(known) = worker.tokens.borrow_mut().introspected(provider.id, &digest, now) {
+    if let Some(known) = worker.tokens.borrow_mut().introspected(provider.id, &digest, now, provider.version) {
         return known.verdict;
     }
     let Some(endpoint) = &provider.introspection else {
@@ -114,6 +114,8 @@ async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, eviden
     }
     let judged = policy::introspection::judge(&fetched.body, &provider.rules, now);
     let until = match &judged {
+        // An answer that says nothing is no word to keep.
+        Err(cause @ Token::IntrospectionUnavailable { .. }) => return Err(cause.clone()),
         Ok(token) => token.expires_at.map_or(now + ACTIVE_FOR, |at| at.min(now + ACTIVE_FOR)),
         Err(_) => now + INACTIVE_FOR,
     };
@@ -121,7 +123,8 @@ async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, eviden
         let headers = Arc::new(IdentityHeaders::of(&token.principal));
         Verified { principal: token.principal, headers, until, judged_by: (provider.version, 0) }
     });
-    worker.tokens.borrow_mut().keep_introspected(provider.id, digest, Introspected { verdict: verdict.clone(), until });
+    let known = Introspected { verdict: verdict.clone(), until, judged_by: provider.version };
+    worker.tokens.borrow_mut().keep_introspected(provider.id, digest, known);
     verdict
 }
 

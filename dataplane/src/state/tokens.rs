@@ -31,6 +31,8 @@ pub(crate) struct Introspected {
     pub(crate) verdict: Result<Verified, cause::Token>,
     /// From when on the issuer is asked anew.
     pub(crate) until: Timestamp,
+    /// The version of the issuer's rules that its answer was judged by; others judge a new one.
+    pub(crate) judged_by: u64,
 }
 
 /// A bounded cache in two halves: when the young one is full, the old one is forgotten.
@@ -64,10 +66,16 @@ impl TokenCache {
         }
     }
 
-    /// What the issuer said, where it is not due.
-    pub(crate) fn introspected(&mut self, provider: u64, digest: &[u8; 32], now: Timestamp) -> Option<Introspected> {
+    /// What the issuer said, where it was judged by these rules and is not due.
+    pub(crate) fn introspected(
+        &mut self,
+        provider: u64,
+        digest: &[u8; 32],
+        now: Timestamp,
+        judged_by: u64,
+    ) -> Option<Introspected> {
         match self.get((provider, *digest))? {
-            Entry::Introspected(known) if now < known.until => Some(known),
+            Entry::Introspected(known) if known.judged_by == judged_by && now < known.until => Some(known),
             Entry::Verified(_) | Entry::Introspected(_) => None,
         }
     }
