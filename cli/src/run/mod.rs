@@ -2,6 +2,7 @@
 
 mod changes;
 mod screen;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +15,7 @@ use clap::builder::BoolishValueParser;
 use dataplane::admin::{Door, Server};
 use dataplane::{Clock, Gateway, Options, Placement, StartError};
 use files::{Outcome, Session, Watcher};
-use ir::Snapshot;
+use ir::{Snapshot, Traces};
 use jiff::Timestamp;
 use manifest::{Finding, Report};
 use tokio::net::TcpListener;
@@ -34,6 +35,7 @@ Examples:
                                                          on free ports, which are printed
 
 Every flag can be given as a variable too: DOORWARD_HTTP, DOORWARD_NO_WATCH=true, ...
+Traces go where a GatewayConfig says, or else OTEL_EXPORTER_OTLP_ENDPOINT (http/protobuf).
 The access log goes to standard output, one JSON object a line; everything else to standard error.";
 
 /// Where metrics and health listen unless told otherwise.
@@ -76,6 +78,8 @@ pub(crate) struct Args {
 /// Nothing can be read, or an address cannot be listened on.
 pub(crate) async fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
     log_to_stderr();
+    let traces = traces::from_variables(|name| std::env::var(name).ok());
+    let traces = traces.map_err(|why| Failure::usage(why, "unset it, or write `telemetry.traces` into a GatewayConfig"))?;
     let doors = Doors::open(&args).await?;
     let input = paths::input(args.paths.clone())?;
     // Before the first load, so that no change is missed.
@@ -95,7 +99,8 @@ pub(crate) async fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
         clock: Clock::system(),
         log: Box::new(io::stdout()),
     };
-    let gateway = Gateway::start(options, &outcome.snapshot).await.map_err(not_started)?;
+    let snapshot = traces::with(Arc::clone(&outcome.snapshot), traces.as_ref());
+    let gateway = Gateway::start(options, &snapshot).await.map_err(not_started)?;
     tell_owner(&gateway, &outcome);
     if !quiet {
         let screen = Screen {
@@ -110,7 +115,7 @@ pub(crate) async fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
         tell(&screen.text());
     }
     doors.answer(&gateway);
-    let serving = Serving { gateway, session, snapshot: outcome.snapshot, report: outcome.report, quiet };
+    let serving = Serving { gateway, session, snapshot: outcome.snapshot, report: outcome.report, traces, quiet };
     serving.until_stopped(watcher).await
 }
 
@@ -224,6 +229,7 @@ struct Serving {
     session: Session,
     snapshot: Arc<Snapshot>,
     report: Report,
+    traces: Option<Traces>,
     quiet: bool,
 }
 
@@ -247,12 +253,12 @@ impl Serving {
 
     /// Reads the manifests again and serves what they say now.
     async fn reload(self) -> Result<Self, Failure> {
-        let Self { gateway, mut session, snapshot, report, quiet } = self;
+        let Self { gateway, mut session, snapshot, report, traces, quiet } = self;
         let reading = tokio::task::spawn_blocking(move || (session.reload(Timestamp::now()), session));
         let (outcome, session) =
             reading.await.map_err(|_| Failure::found("reading the manifests failed", "report this, with the manifests"))?;
         if outcome.changed
-            && let Err(error) = gateway.apply(&outcome.snapshot).await
+            && let Err(error) = gateway.apply(&traces::with(Arc::clone(&outcome.snapshot), traces.as_ref())).await
         {
             tell(&format!("error: {}\n", not_started(error)));
         }
@@ -262,7 +268,7 @@ impl Serving {
             tell(&changes::line(&snapshot, &outcome.snapshot, &outcome.report.summary()));
         }
         show_findings(&fresh, true);
-        Ok(Self { gateway, session, snapshot: outcome.snapshot, report: outcome.report, quiet })
+        Ok(Self { gateway, session, snapshot: outcome.snapshot, report: outcome.report, traces, quiet })
     }
 }
 

@@ -11,7 +11,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_doorward");
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments).env_remove("NO_COLOR").stdout(Stdio::piped()).stderr(Stdio::piped());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DOORWARD_")) {
+    for (name, _) in std::env::vars_os()
+        .filter(|(name, _)| ["DOORWARD_", "OTEL_"].iter().any(|begin| name.to_string_lossy().starts_with(begin)))
+    {
         command.env_remove(name);
     }
     command
