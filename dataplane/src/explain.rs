@@ -134,14 +134,18 @@ fn evidence_of(
 
 /// The connection and request that the words describe, judged by the same guard as real bytes.
 fn arrange(runtime: &Runtime, described: &Described) -> Result<(Connection, Request<()>), Framing> {
-    let uri: Uri = described.target.parse().map_err(|_| Framing::Target)?;
-    let tls = uri.scheme_str() == Some("https");
+    let parsed: Option<Uri> = described.target.parse().ok();
+    let url = parsed.as_ref().filter(|uri| uri.scheme().is_some());
+    let target = url.map_or(&*described.target, |url| url.path_and_query().map_or("/", |path| path.as_str()));
+    let tls = url.is_some_and(|url| url.scheme_str() == Some("https"));
     let mut headers = HeaderMap::new();
     for (name, value) in &described.headers {
         let name: HeaderName = name.parse().map_err(|_| Framing::FieldName)?;
+        // Blanks around a value are no part of it (RFC 9110 section 5.5).
+        let value = value.trim_matches([' ', '\t']);
         headers.append(name, HeaderValue::from_str(value).map_err(|_| Framing::FieldValue)?);
     }
-    if let Some(authority) = uri.authority() {
+    if let Some(authority) = url.and_then(Uri::authority) {
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Framing::Host)?;
         headers.entry(http::header::HOST).or_insert(host);
     } else {
@@ -152,8 +156,7 @@ fn arrange(runtime: &Runtime, described: &Described) -> Result<(Connection, Requ
         headers.entry(http::header::CONTENT_LENGTH).or_insert(HeaderValue::from(body.len()));
     }
     let limits = runtime.wire_limits(if tls { PortProtocol::Https } else { PortProtocol::Http });
-    let mut head =
-        format!("{} {} HTTP/1.1\r\n", described.method, uri.path_and_query().map_or("/", |path| path.as_str())).into_bytes();
+    let mut head = format!("{} {target} HTTP/1.1\r\n", described.method).into_bytes();
     for (name, value) in &headers {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");
@@ -166,6 +169,7 @@ fn arrange(runtime: &Runtime, described: &Described) -> Result<(Connection, Requ
     }
     let method = Method::from_bytes(described.method.as_bytes()).map_err(|_| Framing::RequestLine)?;
     let mut request = Request::new(());
+    let uri = parsed.ok_or(Framing::Target)?;
     *request.method_mut() = method;
     *request.uri_mut() = uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
     let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
