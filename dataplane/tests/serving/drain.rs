@@ -1,0 +1,45 @@
+//! A gateway that stops.
+
+use std::net::Ipv4Addr;
+
+use dataplane::PortProtocol;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::shop::{Shop, Talk, at, route, soon};
+
+const REQUEST: &str = "GET /x HTTP/1.1\r\nHost: shop\r\n\r\n";
+
+#[tokio::test]
+async fn calls_in_flight_end_well_and_nothing_new_begins() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let fixed = route("fixed", "/fixed", "{response: {body: ok}}", "");
+    let shop = Shop::open(&[route("all", "/", &at(listener.local_addr().unwrap()), ""), fixed].concat()).await;
+    let address = shop.address(PortProtocol::Http);
+    let mut idle = shop.visit().await;
+    idle.ask("GET /fixed HTTP/1.1\r\nHost: shop\r\n\r\n").await.expect(200);
+    let mut silent = shop.visit().await;
+    let (mut early, mut late) = (shop.visit().await, shop.visit().await);
+    early.send(REQUEST).await;
+    let mut first = Talk::on(soon(listener.accept()).await.unwrap().0);
+    first.head().await.unwrap();
+    first.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await;
+    let begun = early.head().await.unwrap();
+    late.send(REQUEST).await;
+    let mut second = Talk::on(soon(listener.accept()).await.unwrap().0);
+    second.head().await.unwrap();
+
+    let calls = async {
+        assert_eq!(idle.rest().await, b"");
+        assert_eq!(silent.rest().await, b"");
+        soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
+        first.send("done").await;
+        let early_answer = early.body(begun).await;
+        assert!(early_answer.whole && early_answer.body == b"halfdone", "{early_answer:?}");
+        second.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").await;
+        let late_answer = late.answer().await;
+        assert_eq!(late_answer.expect(200), "late");
+        assert_eq!(late_answer.field("connection"), Some("close"), "{}", late_answer.head);
+        assert_eq!((early.rest().await, late.rest().await), (Vec::new(), Vec::new()));
+    };
+    tokio::join!(shop.close(), calls);
+}

@@ -1,0 +1,47 @@
+//! N allowed means N, whatever the number of threads and configurations.
+
+use futures_util::future::join_all;
+
+use crate::shop::{Shop, route};
+
+const REQUEST: &str = "GET /x HTTP/1.1\r\nHost: shop\r\n\r\n";
+const CONNECTIONS: usize = 100;
+const REQUESTS: usize = 4;
+
+fn limited(body: &str) -> String {
+    route("all", "/", &format!("{{response: {{body: {body}}}}}"), "limits: [{name: hundred, requests: 100, window: 1h}]")
+}
+
+#[tokio::test]
+async fn limits_are_exact_under_concurrency_and_survive_changes() {
+    let shop = Shop::open_with(&limited("one"), 4).await;
+    let mut clients = join_all((0..CONNECTIONS).map(|_| shop.visit())).await;
+    join_all(clients.iter_mut().map(|client| client.send(REQUEST.repeat(REQUESTS)))).await;
+    let answers = join_all(clients.iter_mut().map(async |client| {
+        let mut answers = Vec::new();
+        for _ in 0..REQUESTS {
+            answers.push(client.answer().await);
+        }
+        answers
+    }))
+    .await;
+    let (mut admitted, mut refused) = (0, 0);
+    for answer in answers.iter().flatten() {
+        assert!(answer.field("ratelimit").is_some() && answer.field("ratelimit-policy").is_some(), "{}", answer.head);
+        match (answer.status(), answer.code()) {
+            (200, "") => admitted += 1,
+            (429, "limit.requests") => {
+                assert!(answer.field("retry-after").is_some(), "{}", answer.head);
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((admitted, refused), (100, CONNECTIONS * REQUESTS - 100));
+    shop.apply(&limited("two")).await;
+    assert_eq!(clients[0].ask(REQUEST).await.code(), "limit.requests");
+    // Another limit has counters of its own; the configuration is the new one.
+    shop.apply(&limited("three").replace("hundred", "other")).await;
+    assert_eq!(clients[0].ask(REQUEST).await.expect(200), "three");
+    shop.close().await;
+}

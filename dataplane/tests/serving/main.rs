@@ -1,0 +1,19 @@
+//! A gateway as its clients and upstreams see it over time.
+
+#[cfg(test)]
+mod changes;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod traffic;
+
+#[cfg(test)]
+#[path = "../shop/mod.rs"]
+#[expect(dead_code, reason = "what upstreams hear of broken bodies is tested in `wire`")]
+mod shop;

@@ -1,0 +1,86 @@
+//! Where requests go, and how they and their answers are changed.
+
+use std::net::SocketAddr;
+
+use crate::shop::{Echo, Shop, at, route};
+
+fn service(name: &str, address: SocketAddr) -> String {
+    let port = address.port();
+    format!(
+        "
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: shop}}
+spec: {{ports: [{{name: http, port: 80}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {name}-1, namespace: shop, labels: {{kubernetes.io/service-name: {name}}}}}
+addressType: IPv4
+ports: [{{name: http, port: {port}}}]
+endpoints: [{{addresses: [127.0.0.1]}}]
+"
+    )
+}
+
+#[tokio::test]
+async fn services_get_requests_by_weight() {
+    let mut echoes = [Echo::open().await, Echo::open().await, Echo::open().await];
+    let backend =
+        "{services: [{name: a, port: 80, weight: 75}, {name: b, port: 80, weight: 25}, {name: c, port: 80, weight: 0}]}";
+    let [a, b, c] = [0, 1, 2].map(|index: usize| service(["a", "b", "c"][index], echoes[index].address));
+    let shop = Shop::open(&[route("all", "/", backend, ""), a, b, c].concat()).await;
+    let mut client = shop.visit().await;
+    for _ in 0..400 {
+        client.ask("GET /x HTTP/1.1\r\nHost: shop\r\n\r\n").await.expect(200);
+    }
+    let [a, b, c] = echoes.each_mut().map(|echo| echo.targets().len());
+    assert_eq!((a + b, c), (400, 0));
+    // Almost seven standard deviations either way; equal weights would be eleven away.
+    assert!((240..=360).contains(&a), "{a} of 400 are not 75 in 100");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn requests_and_answers_are_shaped() {
+    let echo = Echo::open().await;
+    let upstream = at(echo.address);
+    let prefix = "traffic:
+    rewrite: {hostname: orders.internal, path: {type: ReplacePrefixMatch, replacePrefixMatch: /v1}}
+    headers:
+      request: {set: [{name: X-Shop, value: blue}], add: [{name: X-Tag, value: two}], remove: [X-Internal]}
+      response: {set: [{name: Content-Length-Of, value: none}], add: [{name: X-Served-By, value: doorward}]}";
+    let full = "traffic: {rewrite: {path: {type: ReplaceFullPath, replaceFullPath: /fixed}}}";
+    let redirect = "{redirect: {scheme: https, hostname: other.example, port: 443, statusCode: 301, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}}";
+    let response = "{response: {status: 410, headers: [{name: Content-Type, value: text/plain}], body: gone}}";
+    let shop = Shop::open(
+        &[
+            route("prefix", "/orders", &upstream, prefix),
+            route("full", "/full", &upstream, full),
+            route("redirect", "/old", redirect, ""),
+            route("response", "/gone", response, ""),
+        ]
+        .concat(),
+    )
+    .await;
+    let mut client = shop.visit().await;
+    let answer =
+        client.ask("GET /orders/7?a=b HTTP/1.1\r\nHost: shop\r\nX-Internal: 1\r\nX-Shop: red\r\nX-Tag: one\r\n\r\n").await;
+    let text = answer.expect(200);
+    assert!(text.starts_with("GET /v1/7?a=b HTTP/1.1\r\n"), "{text}");
+    for line in ["host: orders.internal", "x-forwarded-host: shop", "x-shop: blue", "x-tag: one", "x-tag: two"] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert!(!text.contains("x-internal") && !text.contains("red"), "{text}");
+    assert_eq!((answer.field("x-served-by"), answer.field("content-length-of")), (Some("doorward"), Some("none")));
+    let text = client.ask("GET /full/7?a=b HTTP/1.1\r\nHost: shop\r\n\r\n").await.expect(200);
+    assert!(text.starts_with("GET /fixed?a=b HTTP/1.1\r\n"), "{text}");
+    let moved = client.ask("GET /old/7?a=b HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    moved.expect(301);
+    assert_eq!(moved.field("location"), Some("https://other.example/new/7?a=b"), "{}", moved.head);
+    let gone = client.ask("GET /gone HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    assert_eq!((gone.expect(410).as_str(), gone.field("content-type")), ("gone", Some("text/plain")));
+    assert_eq!(client.ask("GET /nowhere HTTP/1.1\r\nHost: shop\r\n\r\n").await.code(), "route.not_found");
+    shop.close().await;
+}
