@@ -343,8 +343,8 @@ fn issuers_are_asked_about_tokens() {
         let message = scene.gateway.send(&bearer(text), "").unwrap();
         let challenges = if status == 401 { vec![INVALID] } else { vec![] };
         assert_eq!(outcome(&message), (status, code, challenges), "{text}: {message:?}");
-        let asked = endpoint.received().pop().unwrap();
-        assert_eq!(asked.start, "POST /introspect HTTP/1.1");
+        // Its keys are fetched in the meantime.
+        let asked = endpoint.received().into_iter().rfind(|request| request.start == "POST /introspect HTTP/1.1").unwrap();
         assert_eq!(String::from_utf8_lossy(&asked.body), format!("token={text}&token_type_hint=access_token"));
         assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
         // RFC 6749 section 2.3.1: both are form-encoded first. `gate+way:s3cr3t%3A+of%2Fthe+gateway`.
