@@ -1,3 +1,5 @@
+//! Expressions: which compile, what they come to, what they cost.
+
 use super::*;
 use crate::principal::{Facts, Principal, PrincipalKind};
 use cause::ObjectName;

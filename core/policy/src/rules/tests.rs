@@ -1,3 +1,5 @@
+//! Rules: who is admitted by which, and what each says when it refuses.
+
 use super::*;
 use crate::principal::{Facts, Principal, PrincipalKind};
 use cause::{FaultCause, FieldPath, ObjectName, Severity};

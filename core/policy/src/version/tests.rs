@@ -1,3 +1,5 @@
+//! Versions: which one a request names, and what its stage adds.
+
 use super::*;
 use ir::Part;
 use std::sync::Arc;

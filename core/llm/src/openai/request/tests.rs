@@ -1,3 +1,5 @@
+//! Requests of all kinds: what is read from them, what is put in.
+
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 

@@ -1,3 +1,5 @@
+//! Streams as relayed: whole, cut, torn anywhere, and what is counted of them.
+
 use cause::{Audience, Denial, Disclosure, Upstream, view};
 use proptest::prelude::*;
 use serde_json::{Value, json};
