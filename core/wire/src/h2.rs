@@ -1,5 +1,6 @@
 //! Floods of HTTP/2 frames that cost more to answer than to send (RFC 9113 section 10.5).
 //!
+//! Also tells whether the client owes the rest of its SETTINGS or of a header block, for timeouts.
 //! Reads frame headers only and changes no byte. It is not a validator: frames out of place and
 //! bad lengths are left to the HTTP library, which closes the connection on them.
 
@@ -13,6 +14,7 @@ pub const RATE: u32 = 20;
 const INTERVAL: Duration = Duration::from_millis(1_000 / RATE as u64);
 const HEADER_BYTES: usize = 9;
 const END_STREAM_OR_ACK: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const GOAWAY: u8 = 0x7;
 const ENHANCE_YOUR_CALM: u8 = 0xb;
@@ -68,6 +70,18 @@ impl Flood {
     }
 }
 
+/// What a client has begun, and has to finish in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// The SETTINGS behind the preface.
+    Settings,
+    /// The rest of a header block.
+    Head {
+        /// On this stream: the next one has a time of its own.
+        stream: u32,
+    },
+}
+
 /// Counts the frames that a client sends behind the preface of HTTP/2.
 #[derive(Debug, Default)]
 pub struct Floods {
@@ -79,6 +93,10 @@ pub struct Floods {
     /// The next byte is the length of the padding of a DATA frame.
     at_padding: bool,
     last_stream: u32,
+    /// The first SETTINGS have come.
+    is_settled: bool,
+    /// A header block goes on in another frame.
+    continues: bool,
     buckets: [Bucket; 6],
 }
 
@@ -118,6 +136,17 @@ impl Floods {
         Ok(())
     }
 
+    /// What the client has not finished, by the bytes that were scanned.
+    #[must_use]
+    pub fn owed(&self) -> Option<Owed> {
+        let in_frame = self.filled == HEADER_BYTES && matches!(self.header[3], 0x1 | 0x9);
+        if self.continues || in_frame {
+            Some(Owed::Head { stream: self.last_stream })
+        } else {
+            (!self.is_settled).then_some(Owed::Settings)
+        }
+    }
+
     fn fill<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let (taken, rest) = bytes.split_at(bytes.len().min(HEADER_BYTES - self.filled));
         self.header[self.filled..self.filled + taken.len()].copy_from_slice(taken);
@@ -131,6 +160,10 @@ impl Floods {
         self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         let is_empty = self.payload == 0;
         let ends_or_acks = flags & END_STREAM_OR_ACK != 0;
+        self.is_settled |= kind == 0x4;
+        if matches!(kind, 0x1 | 0x9) {
+            self.continues = flags & END_HEADERS == 0;
+        }
         let counted = match kind {
             0x0 if ends_or_acks => None,
             0x0 if is_empty => Some(Frame::EmptyData),
@@ -242,6 +275,24 @@ mod tests {
         let flood = floods.scan(&frame(0x4, 0, 0, &[]).repeat(101), Duration::ZERO).unwrap_err();
         assert_eq!(flood, Flood { frame: Frame::Settings, last_stream: 0x0102_0305 });
         assert_eq!(flood.goaway().as_slice(), frame(0x7, 0, 0, &[1, 2, 3, 5, 0, 0, 0, 0xb]));
+    }
+
+    #[test]
+    fn what_is_begun_is_owed() {
+        let mut floods = Floods::new();
+        let mut check = |bytes: &[u8], expected: Option<Owed>| {
+            floods.scan(bytes, Duration::ZERO).unwrap();
+            assert_eq!(floods.owed(), expected, "{bytes:?}");
+        };
+        check(&[], Some(Owed::Settings));
+        check(&frame(0x4, 0, 0, &[]), None);
+        let block = frame(0x1, 0x5, 1, &[0x82; 8]);
+        check(&block[..12], Some(Owed::Head { stream: 1 }));
+        check(&block[12..], None);
+        check(&frame(0x1, 0x1, 3, &[0x82]), Some(Owed::Head { stream: 3 }));
+        check(&frame(0x9, 0, 3, &[0x82]), Some(Owed::Head { stream: 3 }));
+        check(&frame(0x9, END_HEADERS, 3, &[0x82]), None);
+        check(&frame(0x0, 0, 3, b"data")[..10], None);
     }
 
     proptest! {

@@ -1,19 +1,34 @@
-//! An HTTP/2 connection that counts the frames which cost more to answer than to send.
+//! An HTTP/2 connection that counts the frames which cost more to answer than to send, and does not
+//! wait for ever for what its client has begun.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
-use wire::h2::{Flood, Floods};
+use tokio::time::{Instant, Sleep};
+use wire::h2::{Flood, Floods, Owed};
+
+/// How long a client may take for what it has begun.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// The first SETTINGS, from the preface on.
+    pub(crate) settings: Duration,
+    /// A header block.
+    pub(crate) head: Duration,
+}
 
 /// A connection behind the count. A flood ends it with GOAWAY ENHANCE_YOUR_CALM.
 pub(crate) struct FloodIo<S> {
     inner: S,
     floods: Floods,
     began: Instant,
+    patience: Patience,
+    /// What the client owes, and until when.
+    owed: Option<(Owed, Pin<Box<Sleep>>)>,
     /// The preface and what came with it.
     first: Bytes,
     /// The rest of the farewell that is being written.
@@ -22,10 +37,11 @@ pub(crate) struct FloodIo<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FloodIo<S> {
     /// Counts the frames of `inner`; `first` begins with the preface and was read already.
-    pub(crate) fn new(inner: S, first: BytesMut) -> Self {
-        let mut io = Self { inner, floods: Floods::new(), began: Instant::now(), first: Bytes::new(), farewell: None };
+    pub(crate) fn new(inner: S, first: BytesMut, patience: Patience) -> Self {
+        let (floods, began, first_bytes) = (Floods::new(), Instant::now(), Bytes::new());
+        let mut io = Self { inner, floods, began, patience, owed: None, first: first_bytes, farewell: None };
         let frames = first.get(wire::preface::HTTP2.len()..).unwrap_or_default();
-        if let Err(flood) = io.floods.scan(frames, std::time::Duration::ZERO) {
+        if let Err(flood) = io.floods.scan(frames, Duration::ZERO) {
             io.say_farewell(&flood);
         }
         io.first = first.freeze();
@@ -35,6 +51,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FloodIo<S> {
     fn say_farewell(&mut self, flood: &Flood) {
         tracing::debug!(frame = flood.frame.as_str(), "closing an HTTP/2 connection that floods");
         self.farewell = Some(Bytes::copy_from_slice(&flood.goaway()));
+    }
+
+    /// Ready when the client has taken too long for what it owes.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(owed) = self.floods.owed() else {
+            self.owed = None;
+            return Poll::Pending;
+        };
+        let patience = match owed {
+            Owed::Settings => self.patience.settings,
+            Owed::Head { .. } => self.patience.head,
+        };
+        // A timer belongs to what it was set for: the next header block has all its time.
+        let kept = self.owed.take().filter(|(earlier, _)| *earlier == owed);
+        let (_, timer) = self.owed.insert(kept.unwrap_or_else(|| (owed, Box::pin(tokio::time::sleep(patience)))));
+        timer.as_mut().poll(cx)
     }
 
     /// Writes the farewell as far as the peer takes it, then fails the connection.
@@ -62,7 +94,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FloodIo<S> {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        if Pin::new(&mut this.inner).poll_read(cx, buf)?.is_pending() {
+            ready!(this.poll_overdue(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         let fresh = buf.filled().get(before..).unwrap_or_default();
         if let Err(flood) = this.floods.scan(fresh, this.began.elapsed()) {
             buf.set_filled(before);

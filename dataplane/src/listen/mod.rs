@@ -32,7 +32,7 @@ use crate::worker::Worker;
 
 /// Most requests of one HTTP/2 connection at a time.
 const STREAMS: u32 = 200;
-/// How long an HTTP/2 connection may take for its preface.
+/// How long an HTTP/2 connection may take for its preface, and then for its first SETTINGS.
 const PREFACE: Duration = Duration::from_secs(5);
 /// How long bytes that are due may make no progress.
 const STALLED: Duration = Duration::from_secs(30);
@@ -203,7 +203,8 @@ async fn speak_http2<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let io = flood::FloodIo::new(stream, first);
+    let head = Duration::from_millis(worker.runtime().settings.timeouts.header_ms);
+    let io = flood::FloodIo::new(stream, first, flood::Patience { settings: PREFACE, head });
     let service = service_fn(|request| {
         let (connection, worker) = (Rc::clone(&connection), Rc::clone(worker));
         async move { Ok::<_, Infallible>(gateway::handle(connection, worker, request).await) }

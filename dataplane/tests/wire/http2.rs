@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use crate::shop::{Echo, Shop, at, route, soon};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const HEADERS: u8 = 0x1;
 const SETTINGS: u8 = 0x4;
 const PING: u8 = 0x6;
 const GOAWAY: u8 = 0x7;
@@ -48,6 +49,21 @@ async fn floods_end_the_connection_with_enhance_your_calm() {
     // It is one connection's doing: others are served.
     shop.ask("GET /x HTTP/1.1\r\nHost: shop\r\n\r\n").await.expect(200);
     assert_eq!(echo.targets(), ["/x"]);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_header_block_that_does_not_end_ends_the_connection() {
+    let config = "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: doorward, namespace: shop}\nspec: {timeouts: {header: 200ms}}";
+    let shop = Shop::open(&[config, &route("all", "/", "{response: {body: ok}}", "")].concat()).await;
+    let begun = [PREFACE, &frame(SETTINGS, 0, &[])].concat();
+    let (unended, block) = (frame(HEADERS, 1, &[0x82]), frame(HEADERS, 1, &[0x82; 100]));
+    for (name, bytes) in [("no CONTINUATION", &unended[..]), ("half a frame", &block[..20])] {
+        let mut client = shop.visit().await;
+        client.send([&begun, bytes].concat()).await;
+        // It ends by the gateway's own clock: the client closes nothing.
+        assert_eq!(reasons(&client.rest().await), Vec::<u8>::new(), "{name}");
+    }
     shop.close().await;
 }
 
