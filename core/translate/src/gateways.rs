@@ -11,6 +11,7 @@ use ir::{Certificate, CertificateId, HostPattern, Listener, ListenerId, Part, Pr
 use crate::certificates;
 use crate::manifests::Written;
 use crate::parse;
+use crate::rehearsal::Rehearsal;
 use crate::report::Report;
 use crate::world::{Labels, World};
 
@@ -71,22 +72,32 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> Listeners
     }
     for (name, written) in &world.manifests.gateways {
         match written {
-            Written::Broken(..) => {}
+            Written::Broken(found, tree) => {
+                let Some(rehearsal) = Rehearsal::<Gateway>::new(tree, found) else { continue };
+                let mut report = Report::new(KIND, name);
+                all(world, (name, &rehearsal.object), &mut report, &mut Listeners::default());
+                rehearsal.finish(report, faults);
+            }
             Written::Good(gateway) | Written::LastGood(gateway, _) => {
                 let mut report = Report::new(KIND, name);
-                whole(gateway, &mut report);
-                for (index, listener) in gateway.spec.listeners.iter().enumerate() {
-                    one(world, (name, gateway), index, &mut report, &mut listeners);
-                    if let Some(twice) = gateway.spec.listeners.iter().take(index).find(|other| other.name == listener.name) {
-                        let at = FieldPath::of("spec.listeners").index(index).field("name");
-                        report.error(&at, FaultCause::ItemDuplicate { key: twice.name.as_str().into() });
-                    }
-                }
+                all(world, (name, gateway), &mut report, &mut listeners);
                 report.finish(faults);
             }
         }
     }
     listeners
+}
+
+/// The listeners of one Gateway, and what it asks for beside them.
+fn all(world: &World<'_>, (name, gateway): (&ObjectName, &Gateway), report: &mut Report, listeners: &mut Listeners) {
+    whole(gateway, report);
+    for (index, listener) in gateway.spec.listeners.iter().enumerate() {
+        one(world, (name, gateway), index, report, listeners);
+        if let Some(twice) = gateway.spec.listeners.iter().take(index).find(|other| other.name == listener.name) {
+            let at = FieldPath::of("spec.listeners").index(index).field("name");
+            report.error(&at, FaultCause::ItemDuplicate { key: twice.name.as_str().into() });
+        }
+    }
 }
 
 /// What a Gateway asks for beside its listeners, and is not served here.

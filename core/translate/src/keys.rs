@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::standard::Secret;
-use crds::v1alpha1::ApiKeySpec;
+use crds::v1alpha1::{ApiKey, ApiKeySpec};
 use ir::{Key, KeyId, RouteId};
 use jiff::Timestamp;
 use policy::key_text::{self, KeyForm};
 
 use crate::checks;
+use crate::manifests::Written;
 use crate::parse;
+use crate::rehearsal::Rehearsal;
 use crate::report::Report;
 use crate::secrets::{required_text, secret, value};
 use crate::world::{Found, Missing, World, target};
@@ -23,8 +25,17 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
     let mut keys = BTreeMap::new();
     let mut holders: BTreeSet<[u8; 32]> = BTreeSet::new();
     for (name, written) in &world.manifests.api_keys {
-        let Some(object) = written.value() else { continue };
         let mut report = Report::new(KIND, name);
+        let object = match written {
+            Written::Good(object) | Written::LastGood(object, _) => object,
+            Written::Broken(found, tree) => {
+                if let Some(rehearsal) = Rehearsal::<ApiKey>::new(tree, found) {
+                    let _absent = key(world, name, &rehearsal.object.spec, &mut report);
+                    rehearsal.finish(report, faults);
+                }
+                continue;
+            }
+        };
         let mut key = key(world, name, &object.spec, &mut report);
         if let (Some(hash), None) = (key.hash, report.closing())
             && !holders.insert(hash)

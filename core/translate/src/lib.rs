@@ -8,7 +8,7 @@
 //! The modules follow the kinds: `routes` (with `versions`, `authorization`, `backends`,
 //! `traffic`, `attach`, `conflicts`), `keys`, `providers`, `models`, `gateways` (with
 //! `certificates`), `services` and `settings`. They share `world` (looking up references),
-//! `grants`, `secrets`, `checks` and `report`. `parse` knows the syntaxes of text fields.
+//! `grants`, `secrets`, `checks`, `report` and `rehearsal` (what readers refused). `parse` knows the syntaxes of text fields.
 
 mod attach;
 mod authorization;
@@ -24,6 +24,7 @@ mod models;
 mod nearest;
 pub mod parse;
 mod providers;
+mod rehearsal;
 mod report;
 mod routes;
 mod rules;

@@ -10,6 +10,7 @@ use ir::{Dialect, Model, ModelId, Part, Secret};
 use crate::backends::{self, Selected, assumed};
 use crate::grants::{Referrer, Target};
 use crate::manifests::{Manifests, Written};
+use crate::rehearsal::Rehearsal;
 use crate::report::{Report, closing_fault};
 use crate::secrets::{Text, secret_text};
 use crate::world::{Missing, World, target};
@@ -23,7 +24,14 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
     let mut models = BTreeMap::new();
     for (name, written) in &world.manifests.ai_models {
         let model = match written {
-            Written::Broken(found, _) => Part::Broken(closing_fault(KIND, name, found)),
+            Written::Broken(found, tree) => {
+                if let Some(rehearsal) = Rehearsal::<written::AiModel>::new(tree, found) {
+                    let mut report = Report::new(KIND, name);
+                    let _closed = self::model(world, name, &rehearsal.object.spec, &mut report);
+                    rehearsal.finish(report, faults);
+                }
+                Part::Broken(closing_fault(KIND, name, found))
+            }
             Written::Good(object) | Written::LastGood(object, _) => {
                 let mut report = Report::new(KIND, name);
                 let model = model(world, name, &object.spec, &mut report);

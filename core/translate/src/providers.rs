@@ -10,6 +10,7 @@ use ir::{Claims, Introspection, KeySet, Provider, ProviderId, Secret};
 use crate::backends::assumed;
 use crate::manifests::Written;
 use crate::parse;
+use crate::rehearsal::Rehearsal;
 use crate::report::Report;
 use crate::secrets::{Text, secret_text};
 use crate::world::{World, target};
@@ -24,7 +25,12 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
     let mut providers = BTreeMap::new();
     for (name, written) in &world.manifests.identity_providers {
         match written {
-            Written::Broken(..) => {}
+            Written::Broken(found, tree) => {
+                let Some(rehearsal) = Rehearsal::<written::IdentityProvider>::new(tree, found) else { continue };
+                let mut report = Report::new(KIND, name);
+                let _absent = provider(world, name, &rehearsal.object.spec, &mut report);
+                rehearsal.finish(report, faults);
+            }
             Written::Good(object) | Written::LastGood(object, _) => {
                 let mut report = Report::new(KIND, name);
                 let provider = provider(world, name, &object.spec, &mut report);

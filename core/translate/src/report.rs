@@ -68,6 +68,11 @@ impl Report {
         self.closing.as_ref()
     }
 
+    /// The findings.
+    pub(crate) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
     /// Hands the findings over.
     pub(crate) fn finish(self, faults: &mut Vec<Fault>) {
         faults.extend(self.faults);

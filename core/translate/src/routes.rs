@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
-use crds::v1alpha1::{ApiRouteSpec, ParentRef, RouteMatch, ValueMatch, ValueMatchType};
+use crds::v1alpha1::{ApiRoute, ApiRouteSpec, ParentRef, RouteMatch, ValueMatch, ValueMatchType};
 use ir::{HostPattern, Match, Part, PathMatch, Provider, ProviderId, Route, RouteId, Serve, Settings, ValuePattern};
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use crate::conflicts;
 use crate::gateways::Listeners;
 use crate::manifests::Written;
 use crate::parse;
+use crate::rehearsal::{Rehearsal, is_told};
 use crate::report::{Report, closing_fault};
 use crate::traffic;
 use crate::versions;
@@ -46,7 +47,9 @@ pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> B
             Written::Broken(faults, tree) => {
                 let fault = closing_fault(KIND, name, faults);
                 let place = Place::read(tree).and_then(|place| locate(around, name, place, &mut report));
-                place.map(|place| place.with(name, Part::Broken(fault)))
+                rehearse(around, name, (tree, faults), report, &mut gathered.faults);
+                routes.extend(place.map(|place| (RouteId(name.clone()), place.with(name, Part::Broken(fault)))));
+                continue;
             }
         };
         report.finish(&mut gathered.faults);
@@ -54,6 +57,25 @@ pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> B
     }
     conflicts::close(&mut routes, around.listeners, &mut gathered.faults);
     routes.into_iter().map(|(id, route)| (id, Arc::new(route))).collect()
+}
+
+/// Tells what else is wrong with a route that is closed for the faults of its reader; `report` is
+/// about its place.
+fn rehearse(
+    around: &Surroundings<'_>,
+    name: &ObjectName,
+    (tree, found): (&Value, &[Fault]),
+    mut report: Report,
+    faults: &mut Vec<Fault>,
+) {
+    let Some(rehearsal) = Rehearsal::<ApiRoute>::new(tree, found) else {
+        faults.extend(report.into_faults().into_iter().filter(|fault| !is_told(found, fault)));
+        return;
+    };
+    let mut apart = Gathered::default();
+    let _closed = serve(around, name, &rehearsal.object.spec, &mut report, &mut apart);
+    rehearsal.finish(report, faults);
+    faults.append(&mut apart.faults);
 }
 
 /// The fields that say which requests a route takes. They are read apart from the others, so that

@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::ServicePort;
 use k8s_openapi::api::discovery::v1::EndpointPort;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::manifests::Written;
 use crate::parse;
+use crate::rehearsal::Rehearsal;
 use crate::report::Report;
 use crate::world::{Found, SERVICE_NAME, World};
 
@@ -45,6 +47,14 @@ impl Services {
 
 fn resolve(world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result<ir::Service, FaultCause> {
     let target = || ObjectRef::new("Service", id.name.clone());
+    if let Some(Written::Broken(found, tree)) = world.manifests.services.get(&id.name)
+        && let Some(rehearsal) = Rehearsal::<Service>::new(tree, found)
+        && let Some(name) = external_name(&rehearsal.object)
+    {
+        let mut report = Report::new("Service", &id.name);
+        let _closed = external(id, name, &rehearsal.object, &mut report);
+        rehearsal.finish(report, faults);
+    }
     let found = world
         .find(&world.manifests.services, "Service", &id.name)
         .map_err(|missing| missing.into_cause_as(target(), FaultCause::BackendNotFound))?;

@@ -2,37 +2,51 @@
 
 use std::sync::Arc;
 
-use cause::{Disclosure, FaultCause, FieldPath, ObjectRef};
+use cause::{Disclosure, Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::v1alpha1 as written;
 use ir::{AccessLog, ClientAddress, Settings, Timeouts, Traces};
 
 use crate::checks::shared;
 use crate::manifests::{Manifests, Written};
 use crate::parse;
+use crate::rehearsal::Rehearsal;
 use crate::report::Report;
 
 const KIND: &str = "GatewayConfig";
 
 /// The settings of the one GatewayConfig; the first by name where there are several. A field that
 /// is wrong keeps its default.
-pub(crate) fn translate(manifests: &Manifests, faults: &mut Vec<cause::Fault>) -> Settings {
+pub(crate) fn translate(manifests: &Manifests, faults: &mut Vec<Fault>) -> Settings {
     let mut all = manifests.gateway_configs.iter();
     let Some((first, written)) = all.next() else { return Settings::default() };
-    for (name, _) in all {
+    for (name, other) in all {
         let mut report = Report::new(KIND, name);
         let message =
             format!("{} already says how this gateway behaves; keep one of the two", ObjectRef::new(KIND, first.clone()));
         report.error(&FieldPath::root(), FaultCause::RuleViolated { message: message.into() });
         report.finish(faults);
+        let _unused = one(name, other, faults);
     }
-    let mut report = Report::new(KIND, first);
-    let settings = match written {
-        Written::Good(config) | Written::LastGood(config, _) => settings(&config.spec, &mut report),
-        // What its owner wanted to hide cannot be told, so everything is.
-        Written::Broken(..) => Settings { disclosure: Disclosure::Minimal, ..Settings::default() },
-    };
-    report.finish(faults);
-    settings
+    one(first, written, faults)
+}
+
+fn one(name: &ObjectName, written: &Written<written::GatewayConfig>, faults: &mut Vec<Fault>) -> Settings {
+    let mut report = Report::new(KIND, name);
+    match written {
+        Written::Good(config) | Written::LastGood(config, _) => {
+            let settings = settings(&config.spec, &mut report);
+            report.finish(faults);
+            settings
+        }
+        Written::Broken(found, tree) => {
+            if let Some(rehearsal) = Rehearsal::<written::GatewayConfig>::new(tree, found) {
+                let _closed = settings(&rehearsal.object.spec, &mut report);
+                rehearsal.finish(report, faults);
+            }
+            // What its owner wanted to hide cannot be told, so everything is.
+            Settings { disclosure: Disclosure::Minimal, ..Settings::default() }
+        }
+    }
 }
 
 fn settings(spec: &written::GatewayConfigSpec, report: &mut Report) -> Settings {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectRef};
-use manifest::{Finding, Object, Set, State};
+use manifest::{Finding, Set, State};
 
-use crate::session::{Served, certificate};
+use crate::session::{Served, certificate, written_now};
 
 /// What the set and translation found, at its places. Of an object whose earlier version serves, the faults
 /// of the text that was refused are told.
@@ -19,8 +19,9 @@ pub(crate) fn findings(set: &Set, served: &Served) -> Vec<Finding> {
     let refused = served.refused.iter().filter(|fault| is_kept(fault.object.as_ref()) || is_kept(certificate(fault)));
     let refused = refused.filter(|fault| located.is_of_written(fault));
     let others = served.faults.iter().filter(|fault| !is_kept(fault.object.as_ref()) && !located.is_told(fault));
+    let others = others.filter(|fault| !served.unread.contains(fault));
     let serving = kept.keys().filter_map(|object| located.serving_last_good(object));
-    let found = refused.chain(others).filter_map(|fault| located.finding(fault.clone()));
+    let found = refused.chain(others).chain(&served.unread).filter_map(|fault| located.finding(fault.clone()));
     set.findings().iter().cloned().chain(found).chain(serving).collect()
 }
 
@@ -68,15 +69,11 @@ impl Located<'_> {
         match self.state(&fault) {
             Some(State::Good(object) | State::Broken { object, .. }) => Some(object.finding(fault)),
             // The text of the earlier version is gone: what stands there now is shown.
-            Some(State::LastGood { good, .. }) => match self.written(good.reference()) {
+            Some(State::LastGood { good, .. }) => match written_now(self.set, good.reference()) {
                 Some(object) => Some(object.finding(fault)),
                 None => at_file(fault, Some(good.source().name())),
             },
             None => at_file(fault, None),
         }
-    }
-
-    fn written(&self, reference: &ObjectRef) -> Option<&Object> {
-        self.set.files().iter().flat_map(|file| &file.objects).find(|object| object.reference() == reference)
     }
 }

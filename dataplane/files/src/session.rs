@@ -70,7 +70,8 @@ impl Session {
         self.set = manifest::update(&self.set, files);
 
         let first = self.translated(&BTreeMap::new());
-        let served = self.with_last_good(first);
+        let mut served = self.with_last_good(first);
+        served.unread = self.unread();
         self.prove(&served);
         let findings = findings(&self.set, &served);
         let changed = is_first || *self.snapshot != served.snapshot;
@@ -96,7 +97,7 @@ impl Session {
     fn with_last_good(&mut self, written: Translation) -> Served {
         let mut kept = self.earlier(&blamed(&written.faults));
         if kept.is_empty() {
-            return Served { snapshot: written.snapshot, faults: written.faults, kept, refused: Vec::new() };
+            return Served { snapshot: written.snapshot, faults: written.faults, kept, refused: Vec::new(), unread: Vec::new() };
         }
         let mut served = self.translated(&kept);
         let wrong = blamed(&served.faults);
@@ -106,7 +107,31 @@ impl Session {
             // What an earlier version cannot serve either is closed for what is written now.
             served = self.translated(&kept);
         }
-        Served { snapshot: served.snapshot, faults: served.faults, kept, refused: written.faults }
+        Served { snapshot: served.snapshot, faults: served.faults, kept, refused: written.faults, unread: Vec::new() }
+    }
+
+    /// What translation finds in texts that have not the shape of their kind and are not served
+    /// because an earlier version is.
+    fn unread(&self) -> Vec<Fault> {
+        let mut written: BTreeMap<&ObjectRef, State> = BTreeMap::new();
+        for (key, state) in self.set.objects() {
+            if let State::LastGood { faults, .. } = state
+                && let Some(object) = written_now(&self.set, &key.reference)
+            {
+                let state = State::Broken { object: Arc::new(object.clone()), faults: faults.clone() };
+                written.insert(&key.reference, state);
+            }
+        }
+        if written.is_empty() {
+            return Vec::new();
+        }
+        let states = self.set.objects().map(|(key, state)| (&key.reference, written.get(&key.reference).unwrap_or(state)));
+        let mut faults = translate(&decode(states, &self.decoded).manifests, &self.context).faults;
+        faults.retain(|fault| {
+            let state = fault.object.as_ref().and_then(|object| written.get(object));
+            state.is_some_and(|state| !state.faults().contains(fault))
+        });
+        faults
     }
 
     /// Earlier versions of those of these objects that have changed since.
@@ -147,6 +172,13 @@ pub(crate) struct Served {
     pub(crate) kept: BTreeMap<ObjectKey, State>,
     /// The faults of all objects as they are written; none where nothing is kept.
     pub(crate) refused: Vec<Fault>,
+    /// What is wrong, beside their shape, with texts in whose place an earlier version serves.
+    pub(crate) unread: Vec<Fault>,
+}
+
+/// The first text of an object in the files as they are.
+pub(crate) fn written_now<'a>(set: &'a Set, reference: &ObjectRef) -> Option<&'a Object> {
+    set.files().iter().flat_map(|file| &file.objects).find(|object| object.reference() == reference)
 }
 
 /// The objects that errors blame: the one that each is a fault of, and the Secret of a certificate.

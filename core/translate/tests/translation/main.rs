@@ -9,4 +9,6 @@ mod laws;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod rows;

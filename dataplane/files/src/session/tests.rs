@@ -118,6 +118,34 @@ fn a_broken_update_keeps_the_last_good_version() {
 }
 
 #[test]
+fn a_wrong_field_hides_no_other_fault() {
+    let more = "authorization: {rules: [{name: a, when: '1 +'}]}\n  addresses: {deny: [10.0.0.1/8]}\n  frobnicate: true";
+    let many = route("a", "/a", "{services: [{name: gone, port: 80}]}", more);
+    let all = [
+        "f.yaml:7 config.expression_invalid",
+        "f.yaml:8 config.malformed",
+        "f.yaml:9 config.unknown_field",
+        "f.yaml:11 config.backend_not_found",
+    ];
+    let mended = open("a", "/mended");
+    check(&[
+        (&[("f.yaml", Some(&many))], &["a /a config.unknown_field"], &all),
+        (&[("f.yaml", Some(&mended))], &["a /mended"], &[]),
+        // So too where an earlier version serves.
+        (&[("f.yaml", Some(&many))], &["a /mended"], &[&["f.yaml:3 config.serving_last_good"][..], &all].concat()),
+    ]);
+    // A member of the wrong type takes nothing but itself.
+    let typed = many.replace("frobnicate: true", "limits: [{name: l, window: 0s, requests: many}]");
+    let all = all.map(|line| line.replace("unknown_field", "malformed"));
+    let mut expected: Vec<&str> = all.iter().map(String::as_str).collect();
+    expected.insert(3, "f.yaml:9 config.wrong_type");
+    check(&[(&[("f.yaml", Some(&typed))], &["a /a config.malformed"], &expected)]);
+    // What is missing only because it is misspelt is told once.
+    let misspelt = open("a", "/a").replace("{mode: Anonymous}", "{methds: [{apiKey: {bearer: {}}}]}");
+    check(&[(&[("f.yaml", Some(&misspelt))], &["a /a config.unknown_field"], &["f.yaml:8 config.unknown_field"])]);
+}
+
+#[test]
 fn an_earlier_version_lives_in_the_world_as_it_is() {
     let own = route("a", "/a", "{services: [{name: own, port: 80}]}", "");
     let edited = route("a", "/moved", "{services: [{name: own, port: 80}]}", "");
