@@ -224,10 +224,10 @@ fn version<'a>(spec: &'a Value, seen: &Seen<'_>) -> Result<&'a Value, Refusal> {
 /// What version the request names, in the first place that names one.
 fn named_version(spec: &Value, seen: &Seen<'_>) -> Result<Option<Vec<u64>>, Refusal> {
     let several = spec["versions"].as_array().is_some_and(|versions| versions.len() > 1);
-    let select = match &spec["versioning"]["select"] {
-        Value::Null if several => vec!["Path", "Header", "Query", "MediaType"],
-        select => texts(select),
-    };
+    let mut select = texts(&spec["versioning"]["select"]);
+    if several && select.is_empty() {
+        select = vec!["Path", "Header", "Query", "MediaType"];
+    }
     let depth = spec["path"].as_str().unwrap_or("/").split('/').filter(|segment| !segment.is_empty()).count();
     for place in select {
         let values: Vec<String> = match place {
