@@ -115,6 +115,32 @@ async fn an_answer_that_is_cut_has_no_good_end() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_answer_is_cut_is_reset_and_its_connection_goes_on() {
+    let (shop, listener) = stage("").await;
+    let stream = TcpStream::connect(shop.address(PortProtocol::Http)).await.unwrap();
+    let (sender, connection) = soon(h2::client::handshake(stream)).await.unwrap();
+    let driving = tokio::spawn(connection);
+    for ends_well in [false, true, false] {
+        let request = http::Request::get("http://shop/x").body(()).unwrap();
+        let (answer, _) = soon(sender.clone().ready()).await.unwrap().send_request(request, true).unwrap();
+        let mut upstream = accept(&listener).await;
+        head(&mut upstream).await;
+        upstream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello").await.unwrap();
+        let mut body = soon(answer).await.unwrap().into_body();
+        assert_eq!(soon(body.data()).await.unwrap().unwrap(), "hello");
+        if ends_well {
+            upstream.write_all(b"world").await.unwrap();
+        }
+        drop(upstream);
+        let rest = soon(body.data()).await;
+        assert_eq!(rest.is_some_and(|rest| rest.is_ok_and(|rest| rest == "world")), ends_well);
+        assert_eq!(soon(body.trailers()).await.is_ok(), ends_well);
+    }
+    driving.abort();
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn an_upstream_that_fails_is_told_from_one_that_is_slow() {
     let (shop, listener) = stage("traffic: {timeout: 200ms}").await;
     let request = "GET /x HTTP/1.1\r\nHost: shop\r\n\r\n";
