@@ -36,9 +36,7 @@ impl Backend {
     /// Where its requests can go.
     pub(crate) fn targets(&self) -> Vec<&Target> {
         match self {
-            Self::Services(services) => {
-                services.shares.iter().filter_map(|share| share.target.as_deref().ok()).collect()
-            }
+            Self::Services(services) => services.shares.iter().filter_map(|share| share.target.as_deref().ok()).collect(),
             Self::Url(url) => vec![&*url.target],
             Self::Models(models) => {
                 models.0.iter().filter_map(|model| model.place.as_ref().ok()).map(|place| &*place.target).collect()
