@@ -53,6 +53,23 @@ async fn floods_end_the_connection_with_enhance_your_calm() {
 }
 
 #[tokio::test]
+async fn the_limits_of_http_1_are_announced() {
+    let shop = Shop::open(&route("all", "/", "{response: {body: ok}}", "")).await;
+    let mut client = shop.visit().await;
+    client.send([PREFACE, &frame(SETTINGS, 0, &[])].concat()).await;
+    let header = client.bytes(9).await.unwrap();
+    assert_eq!((header[3], header[0], header[1]), (SETTINGS, 0, 0));
+    let payload = client.bytes(usize::from(header[2])).await.unwrap();
+    let settings: Vec<&[u8]> = payload.chunks(6).collect();
+    for (name, setting) in [("header list size", [0, 6, 0, 0, 0x80, 0]), ("concurrent streams", [0, 3, 0, 0, 0, 200])] {
+        assert!(settings.contains(&&setting[..]), "{name}: {settings:?}");
+    }
+    // It would have to answer the gateway's farewell.
+    drop(client);
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn a_header_block_that_does_not_end_ends_the_connection() {
     let config = "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: doorward, namespace: shop}\nspec: {timeouts: {header: 200ms}}";
     let shop = Shop::open(&[config, &route("all", "/", "{response: {body: ok}}", "")].concat()).await;
