@@ -13,7 +13,8 @@ use crate::principal::Principal;
 pub struct RequestView<'a> {
     /// The method, in upper case.
     pub method: &'a str,
-    /// The path in its one normal form, as it came in.
+    /// The path in its one normal form, less a segment that names the version: what the upstream's
+    /// path is made of.
     pub path: &'a str,
     /// The host, in lower case, without port.
     pub host: &'a str,

@@ -20,7 +20,7 @@ pub struct Stripped {
 }
 
 /// Names removed wherever they occur; what is not a prefix of a family.
-static FIXED: [HeaderName; 11] = [
+static FIXED: [HeaderName; 14] = [
     CONNECTION,
     UPGRADE,
     TRANSFER_ENCODING,
@@ -32,6 +32,9 @@ static FIXED: [HeaderName; 11] = [
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-method-override"),
     HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-forwarded"),
 ];
 const FAMILIES: [&[u8]; 3] = [b"doorward-", b"x-forwarded-", b"x-envoy-"];
 /// Never removed because `Connection` nominates them.

@@ -22,10 +22,14 @@ pub fn query(evidence: &Evidence) -> Option<String> {
     let names: &[Arc<str>] = evidence.redacted_query.as_deref().unwrap_or_default();
     let located = evidence.located.is_some();
     let mut shown = String::with_capacity(query.len());
-    for (index, parameter) in query.split('&').enumerate() {
+    let mut at = 0;
+    // Some servers take `;` for a separator too; what they would read as a credential is none to show.
+    for (index, parameter) in query.split(['&', ';']).enumerate() {
         if index > 0 {
-            shown.push('&');
+            shown.push_str(query.get(at..=at).unwrap_or_default());
+            at += 1;
         }
+        at += parameter.len();
         if index == PARAMETERS {
             shown.push_str("...");
             break;

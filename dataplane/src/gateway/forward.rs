@@ -35,7 +35,8 @@ pub(super) async fn forward(
         (Backend::Response { status, headers, body }, Validated::Unread) => answer::fixed(*status, headers, body),
         (Backend::Redirect(redirect), Validated::Unread) => {
             let port = asked_port(context, parts);
-            answer::redirect(redirect, &located, parts.uri.query(), port)
+            let query = shape::take_credentials(parts, &located);
+            answer::redirect(redirect, &located, query.as_deref().or(parts.uri.query()), port)
         }
         (Backend::Services(services), Validated::Unread) => {
             let Some(service) = services.choose(context.worker.random()) else {

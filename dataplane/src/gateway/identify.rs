@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use cause::{Check, Credential, CredentialKind, CredentialReport, CredentialState, Denial};
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use ir::AuthenticationMode;
@@ -221,7 +222,7 @@ async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentic
         return Some(ambiguous(&source, authentication.bearer_kind()));
     }
     // Another scheme is no credential that this route looks at.
-    let text = bearer_text(first.to_str().unwrap_or_default())?;
+    let text = bearer_text(first)?;
     let issuer = policy::jwt::peek_issuer(text);
     if let Some(issuer) = &issuer
         && let Some(provider) = authentication.jwt.iter().find(|provider| provider.rules.issuer() == &**issuer)
@@ -241,8 +242,15 @@ async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentic
     Some(tokens::unaccepted(text, issuer.is_some(), authentication, &source))
 }
 
-/// The credential of a bearer scheme, whatever its case (RFC 9110 section 11.1).
-pub(super) fn bearer_text(value: &str) -> Option<&str> {
-    let (scheme, text) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| text.trim_matches(' '))
+/// The credential of a bearer scheme, whatever its case (RFC 9110 section 11.1); empty where it holds
+/// what no credential may. `None` for another scheme.
+pub(super) fn bearer_text(value: &HeaderValue) -> Option<&str> {
+    let (scheme, rest) = value.as_bytes().split_at_checked(BEARER_SCHEME.len())?;
+    let bounded = rest.first().is_none_or(|next| matches!(next, b' ' | b'\t'));
+    if !scheme.eq_ignore_ascii_case(BEARER_SCHEME) || !bounded {
+        return None;
+    }
+    Some(std::str::from_utf8(rest).unwrap_or_default().trim_matches([' ', '\t']))
 }
+
+const BEARER_SCHEME: &[u8] = b"bearer";

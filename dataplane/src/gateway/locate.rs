@@ -24,18 +24,17 @@ pub(crate) struct Located<'a> {
     pub(crate) backend: &'a Backend,
     /// The host, in lower case without port.
     pub(crate) host: String,
-    /// The path in its one normal form.
+    /// The path in its one normal form, less the segment that names the version: what rules judge is
+    /// what the upstream gets.
     pub(crate) path: String,
     /// Bytes of `path` that the route's own path took.
     pub(crate) matched: usize,
-    /// Bytes of `path` behind that which name the version.
-    pub(crate) segment: usize,
 }
 
 impl Located<'_> {
     /// What of the path is below the route and its version.
     pub(crate) fn below(&self) -> &str {
-        self.path.get(self.matched + self.segment..).unwrap_or_default()
+        self.path.get(self.matched..).unwrap_or_default()
     }
 }
 
@@ -70,8 +69,10 @@ pub(crate) fn locate<'a>(
     }
     let query = parts.uri.query().unwrap_or_default();
     let offer = Offer { host: &host, path: &path, query, method: &parts.method, headers: &parts.headers };
-    let found = runtime.ports.listener(port, &host).ok_or(Miss::Host).and_then(|listener| listener.router.find(&offer));
-    let hit = found.map_err(|miss| missed(miss, &host, &path))?;
+    let find = |offer: &Offer<'_>| {
+        runtime.ports.listener(port, offer.host).ok_or(Miss::Host).and_then(|listener| listener.router.find(offer))
+    };
+    let hit = find(&offer).map_err(|miss| missed(miss, &host, &path))?;
     // The router was built from this list.
     let Some(route) = runtime.routes.get(hit.route) else { return Err(Denial::Route(RouteCause::Internal)) };
     trail.route = Some(route);
@@ -81,6 +82,11 @@ pub(crate) fn locate<'a>(
     let below = path.get(hit.matched..).unwrap_or_default();
     let selected =
         serve.choice.select(VersionRequest { path: below, headers: &parts.headers, query }).map_err(Denial::Version)?;
+    let unversioned = without(&path, hit.matched, selected.segment);
+    // The upstream gets the path without the segment, so no other route may claim that path.
+    if selected.segment > 0 && find(&Offer { path: &unversioned, ..offer }).map(|other| other.route) != Ok(hit.route) {
+        return Err(missed(Miss::Path, &host, &path));
+    }
     // `choice` was compiled from the same list.
     let Some(version) = serve.versions.get(selected.index) else { return Err(Denial::Route(RouteCause::Internal)) };
     trail.version = Some(selected.index);
@@ -90,16 +96,18 @@ pub(crate) fn locate<'a>(
         chosen_by: Some(chosen_by(selected.chosen)),
     });
     let backend = version.backend.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
-    Ok(Located {
-        route,
-        serve,
-        version,
-        backend,
-        host: host.into_owned(),
-        path: path.into_owned(),
-        matched: hit.matched,
-        segment: selected.segment,
-    })
+    Ok(Located { route, serve, version, backend, host: host.into_owned(), path: unversioned, matched: hit.matched })
+}
+
+/// The path without the `segment` bytes behind its first `matched`.
+fn without(path: &str, matched: usize, segment: usize) -> String {
+    let rest = path.get(matched + segment..).unwrap_or_default();
+    let mut unversioned = path.get(..matched).unwrap_or_default().to_owned();
+    unversioned.push_str(rest);
+    if unversioned.is_empty() {
+        unversioned.push('/');
+    }
+    unversioned
 }
 
 fn missed(miss: Miss, host: &str, path: &str) -> Denial {

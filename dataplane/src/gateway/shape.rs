@@ -78,7 +78,7 @@ fn host_value(parts: &Parts, located: &Located<'_>) -> Option<HeaderValue> {
 }
 
 /// Takes off what the route's methods accept, wherever it is; the query without it, if it changed.
-fn take_credentials(parts: &mut Parts, located: &Located<'_>) -> Option<String> {
+pub(super) fn take_credentials(parts: &mut Parts, located: &Located<'_>) -> Option<String> {
     if located.serve.traffic.forward_credential {
         return None;
     }
@@ -98,8 +98,8 @@ fn take_credentials(parts: &mut Parts, located: &Located<'_>) -> Option<String> 
         }
     }
     if authentication.takes_bearer() {
-        let is_bearer = |value: &HeaderValue| super::identify::bearer_text(value.to_str().unwrap_or_default()).is_some();
-        if parts.headers.get(AUTHORIZATION).is_some_and(is_bearer) {
+        let is_bearer = |value: &HeaderValue| super::identify::bearer_text(value).is_some();
+        if parts.headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
             parts.headers.remove(AUTHORIZATION);
         }
     }

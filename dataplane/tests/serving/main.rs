@@ -1,6 +1,8 @@
 //! A gateway as its clients and upstreams see it over time.
 
 #[cfg(test)]
+mod bypass;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod drain;

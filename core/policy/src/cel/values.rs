@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
@@ -39,7 +40,13 @@ impl<'v> Source<'v> {
                 let joined = lines.fold(first, |joined, line| Cow::Owned(format!("{joined}, {line}")));
                 Some(Box::new(CelString::from(joined)))
             }
-            Self::Query(query) => Some(Box::new(CelString::from(query::values(query, key).next()?))),
+            // Readers disagree on which of two values counts, so two are as good as none: the rule
+            // fails, and refuses.
+            Self::Query(query) => {
+                let mut values = query::values(query, key);
+                let value = values.next()?;
+                values.next().is_none().then(|| Box::new(CelString::from(value)) as Box<dyn Val + 'v>)
+            }
             Self::Claims(claims) => claims.get(key).map(json),
         }
     }
@@ -56,12 +63,7 @@ impl<'v> Source<'v> {
         match self {
             Self::Headers(headers) => headers.keys().map(|name| CelString::from(name.as_str())).collect(),
             Self::Query(query) => {
-                let mut names: Vec<Cow<'v, str>> = Vec::new();
-                for (name, _) in query::pairs(query) {
-                    if !names.contains(&name) {
-                        names.push(name);
-                    }
-                }
+                let names: BTreeSet<Cow<'v, str>> = query::pairs(query).map(|(name, _)| name).collect();
                 names.into_iter().map(CelString::from).collect()
             }
             Self::Claims(claims) => claims.keys().map(|name| CelString::from(name.as_str())).collect(),
