@@ -51,8 +51,8 @@ impl Seen<'_> {
 
 /// Whether the world's manifests refuse the request, and why. `Ok` holds what it would count under.
 pub(crate) fn judge(world: &World, ledger: &Ledger, asked: &Asked, now: Timestamp) -> Result<Vec<String>, Refusal> {
-    let seen = place::see(world, asked, now)?;
-    let Place { route, version } = place::locate(world, &seen)?;
+    let mut seen = place::see(world, asked, now)?;
+    let Place { route, version } = place::locate(world, &mut seen)?;
     let spec = &route["spec"];
     addresses(&spec["addresses"], seen.client)?;
     let principal = principal::identify(world, spec, &seen)?;

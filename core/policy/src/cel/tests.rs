@@ -43,7 +43,7 @@ fn view(request: &Request) -> RequestView<'_> {
         host: "api.example.com",
         scheme: "https",
         headers: &request.headers,
-        query: "page=2&q=a%20b&page=3",
+        query: "page=2&q=a%20b&twice=1&twice=2",
         size: Some(120),
         client: "203.0.113.7".parse().unwrap(),
         principal: &request.principal,
@@ -70,7 +70,7 @@ fn expressions_hold_or_fail() {
         r#"request.headers.accept == "text/html, text/plain""#,
         r#"has(request.headers.accept) && !has(request.headers.cookie)"#,
         r#"request.headers.exists(name, name.startsWith("x-")) && size(request.headers) == 3"#,
-        r#"request.query.page == "2" && request.query["q"] == "a b" && request.query.size() == 2"#,
+        r#"request.query.page == "2" && request.query["q"] == "a b" && request.query.size() == 3"#,
         r#"principal.kind == "Jwt" && principal.name == "alice" && principal.key == """#,
         r#""writer" in principal.roles && principal.roles.all(role, role != "root")"#,
         r#"principal.roles == ["reader", "writer"] && ["reader", "writer"] == principal.roles"#,
@@ -103,6 +103,7 @@ fn expressions_hold_or_fail() {
     check("request.method == 'GET'", Ok(false));
     check("principal.roles.exists(request, request == 'none')", Ok(false));
     check("false && request.path == '/'", Ok(false));
+    check(r#"request.query.twice == "1""#, Err("`request.query.twice`: there is no `twice`"));
     check(r#"request.headers["cookie"] == "x""#, Err(r#"`request.headers["cookie"]`: there is no `cookie`"#));
     check(r#"request.path == "/" || principal.claims.nope == 1"#, Err("`principal.claims.nope`: there is no `nope`"));
     check("principal.claims.sub", Err("it gives a string, not a bool"));

@@ -105,8 +105,22 @@ fn client(world: &World, lines: &[String]) -> IpAddr {
 /// How well an alternative of a route fits; more is better.
 type Rank = (usize, usize, usize, usize, usize);
 
-/// The route and the version.
-pub(super) fn locate<'a>(world: &'a World, seen: &Seen<'_>) -> Result<Place<'a>, Refusal> {
+/// The route and the version. A segment that names the version is taken off: no rule and no upstream
+/// sees it, so no other route may claim what is left.
+pub(super) fn locate<'a>(world: &'a World, seen: &mut Seen<'_>) -> Result<Place<'a>, Refusal> {
+    let place = find_place(world, seen)?;
+    let own = own_path(place.route).len();
+    let version_in_path = named_version(&place.route["spec"], seen)?.is_some_and(|(_, by)| by == "Path");
+    if version_in_path {
+        seen.segments.remove(own);
+        if best_route(world, seen).is_none_or(|other| other["metadata"] != place.route["metadata"]) {
+            return Err("another route has the path without the version");
+        }
+    }
+    Ok(place)
+}
+
+fn best_route<'a>(world: &'a World, seen: &Seen<'_>) -> Option<&'a Value> {
     let mut best: Option<(Rank, &Value)> = None;
     let mut routes: Vec<&Value> = world.of_kind("ApiRoute").collect();
     routes.sort_by_key(|route| (route["metadata"]["namespace"].to_string(), route["metadata"]["name"].to_string()));
@@ -119,7 +133,11 @@ pub(super) fn locate<'a>(world: &'a World, seen: &Seen<'_>) -> Result<Place<'a>,
             }
         }
     }
-    let Some((_, route)) = best else { return Err("no route takes the request") };
+    best.map(|(_, route)| route)
+}
+
+fn find_place<'a>(world: &'a World, seen: &Seen<'_>) -> Result<Place<'a>, Refusal> {
+    let route = best_route(world, seen).ok_or("no route takes the request")?;
     if !route["metadata"]["annotations"][BROKEN].is_null() {
         return Err("the route is broken");
     }
@@ -209,7 +227,7 @@ fn version<'a>(spec: &'a Value, seen: &Seen<'_>) -> Result<&'a Value, Refusal> {
         newest.iter().find(|(numbers, stage, _)| stages.contains(stage) && numbers.starts_with(wanted)).map(|(_, _, one)| *one)
     };
     let served = ["Published", "Deprecated"];
-    let Some(named) = named_version(spec, seen)? else {
+    let Some((named, _)) = named_version(spec, seen)? else {
         let default = spec["versioning"]["default"].as_str().map(|text| numbers(text).unwrap());
         let found = match default {
             Some(wanted) => find(&served, &wanted),
@@ -221,8 +239,8 @@ fn version<'a>(spec: &'a Value, seen: &Seen<'_>) -> Result<&'a Value, Refusal> {
     find(&served, &named).or(draft).ok_or("there is no such version")
 }
 
-/// What version the request names, in the first place that names one.
-fn named_version(spec: &Value, seen: &Seen<'_>) -> Result<Option<Vec<u64>>, Refusal> {
+/// What version the request names, and the first place that names one.
+fn named_version<'a>(spec: &'a Value, seen: &Seen<'_>) -> Result<Option<(Vec<u64>, &'a str)>, Refusal> {
     let several = spec["versions"].as_array().is_some_and(|versions| versions.len() > 1);
     let mut select = texts(&spec["versioning"]["select"]);
     if several && select.is_empty() {
@@ -243,7 +261,7 @@ fn named_version(spec: &Value, seen: &Seen<'_>) -> Result<Option<Vec<u64>>, Refu
         };
         match values.as_slice() {
             [] => {}
-            [one] => return numbers(one).map(Some).ok_or("the version is none"),
+            [one] => return numbers(one).map(|named| Some((named, place))).ok_or("the version is none"),
             [_, _, ..] => return Err("two versions are named"),
         }
     }

@@ -61,6 +61,7 @@ fn proven<'a>(world: &'a World, spec: &Value, seen: &Seen<'_>) -> Result<Option<
         let text = match text.split_once(' ') {
             _ if !is_bearer => text,
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+            None if text.eq_ignore_ascii_case("bearer") => "",
             Some(_) | None => continue,
         };
         carried = true;
