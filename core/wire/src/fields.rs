@@ -52,7 +52,7 @@ enum Fate {
 }
 
 /// Removes from a request's head all that a client may not say. Addresses in `X-Forwarded-For` and
-/// `Forwarded` have to be read before ([`crate::forwarded::forwarded_for`]). `TE` stays as `trailers`.
+/// `Forwarded` have to be read before. `TE` stays as `trailers`.
 ///
 /// One pass; allocates only if a field of a family, with `_`, or nominated is there.
 pub fn strip_at_entry(headers: &mut HeaderMap) -> Stripped {

@@ -12,7 +12,6 @@
 //! how they were cut into reads.
 
 pub mod fields;
-pub mod forwarded;
 pub mod h1;
 pub mod h2;
 pub mod host;
