@@ -1,0 +1,1 @@
+//! The certificate authority that data planes trust the operator by.

@@ -1,0 +1,1 @@
+//! Keys that the operator issues and rotates.

@@ -1,0 +1,10 @@
+//! The operator: what a cluster's objects say becomes what data planes serve, and what they serve
+//! becomes status.
+//!
+//! A shell around `translate`: it watches, hands objects over, publishes what comes back and writes
+//! what that means into the cluster. It decides nothing about requests.
+
+pub mod authority;
+pub mod keys;
+pub mod permissions;
+pub mod provision;

@@ -1,0 +1,73 @@
+//! What the operator may do in a cluster: every verb on every resource that the code calls, as data.
+//! The chart's roles are these rows; nothing else is asked for.
+
+/// Some verbs on some resources of one API group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The API group; empty is the core group.
+    pub group: &'static str,
+    /// Resources in the plural, with `/status` and such.
+    pub resources: &'static [&'static str],
+    /// What is done to them.
+    pub verbs: &'static [&'static str],
+    /// Why, for whoever reviews the chart.
+    pub reason: &'static str,
+}
+
+const READ: &[&str] = &["get", "list", "watch"];
+
+const fn permission(
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    reason: &'static str,
+) -> Permission {
+    Permission { group, resources, verbs, reason }
+}
+
+/// What holds in the whole cluster whatever namespaces are watched: kinds without a namespace.
+pub const CLUSTER: &[Permission] = &[
+    permission("gateway.networking.k8s.io", &["gatewayclasses"], READ, "which Gateways are ours"),
+    permission("gateway.networking.k8s.io", &["gatewayclasses/status"], &["patch"], "whether the class is accepted"),
+    permission("networking.k8s.io", &["ingressclasses"], READ, "which Ingresses are ours"),
+    permission("", &["namespaces"], READ, "labels that selectors of routes and listeners name"),
+    permission("authentication.k8s.io", &["tokenreviews"], &["create"], "whether a data plane is who it says"),
+];
+
+/// What holds in each watched namespace, or in the whole cluster where none is named.
+pub const WATCHED: &[Permission] = &[
+    permission(
+        "doorward.dev",
+        &["apiroutes", "apikeys", "aimodels", "identityproviders", "gatewayconfigs"],
+        READ,
+        "what is to be served",
+    ),
+    permission(
+        "doorward.dev",
+        &["apiroutes/status", "apikeys/status", "aimodels/status", "identityproviders/status", "gatewayconfigs/status"],
+        &["patch"],
+        "whether it is served, and if not why",
+    ),
+    permission("gateway.networking.k8s.io", &["gateways", "httproutes", "referencegrants"], READ, "what is to be served"),
+    permission(
+        "gateway.networking.k8s.io",
+        &["gateways/status", "httproutes/status"],
+        &["patch"],
+        "whether it is served, and if not why",
+    ),
+    permission("networking.k8s.io", &["ingresses"], READ, "what is to be served"),
+    permission("networking.k8s.io", &["ingresses/status"], &["patch"], "under which address it is served"),
+    permission(
+        "",
+        &["services", "configmaps", "secrets"],
+        READ,
+        "backends, and what objects refer to; Secrets are watched as metadata",
+    ),
+    permission("discovery.k8s.io", &["endpointslices"], READ, "addresses of backends"),
+    permission("", &["pods"], READ, "which data planes are ready"),
+    permission("events.k8s.io", &["events"], &["create", "patch"], "what became of an object"),
+];
+
+/// What holds in the release namespace alone.
+pub const RELEASE: &[Permission] =
+    &[permission("coordination.k8s.io", &["leases"], &["get", "create", "update"], "which replica writes")];
