@@ -90,6 +90,7 @@ mod tests {
             routes: None,
             hash: None,
             public_id: None,
+            previous: None,
             not_before: None,
             expires_at: None,
             suspended,

@@ -49,6 +49,8 @@ pub enum CredentialState {
     NotYetValid,
     /// Its owner suspended it.
     Suspended,
+    /// A rotation replaced it.
+    Rotated,
     /// Another issuer's, audience's or kind's.
     NotAccepted,
     /// It could not be judged now.
@@ -104,6 +106,15 @@ pub enum Credential {
     Suspended {
         /// The ApiKey.
         key: ObjectName,
+    },
+    /// A rotation replaced this text of the key, and the overlap is over; the text is right.
+    Rotated {
+        /// The ApiKey.
+        key: ObjectName,
+        /// When the text ended.
+        ended_at: Timestamp,
+        /// The time of the request.
+        now: Timestamp,
     },
     /// One source holds two values, or two good credentials name two principals.
     Ambiguous {
@@ -185,6 +196,14 @@ impl Credential {
                     format_args!("The owner of the key has suspended it."),
                     format_args!("Ask the owner of the key to resume it."),
                     format_args!("`spec.suspended` of ApiKey {key} is true."),
+                ],
+            ),
+            Self::Rotated { key, ended_at, now } => tell(
+                entry("credential.rotated", 401, Fixer::Caller, Action::ReplaceCredential, "The key was replaced by a rotation"),
+                [
+                    format_args!("This text of the key ended at {ended_at}, after a rotation; the gateway's time is {now}."),
+                    format_args!("Send the new text of the key; its owner has it."),
+                    format_args!("The Secret of ApiKey {key} holds the new text."),
                 ],
             ),
             Self::Ambiguous { sources } => tell(

@@ -85,6 +85,8 @@ pub enum FaultCause {
     SecretKeyMissing { target: ObjectRef, key: Arc<str>, known: Vec<Arc<str>> },
     /// A Secret whose content is not what is needed.
     SecretInvalid { target: ObjectRef, reason: Arc<str> },
+    /// A Secret that the operator should write, and that is not of its making.
+    SecretNotOwned { target: ObjectRef },
     /// A certificate or private key that cannot be used.
     CertificateInvalid { target: ObjectRef, reason: Arc<str> },
     /// A key set that cannot be used.
@@ -364,6 +366,11 @@ impl FaultCause {
                 row("config.secret_invalid", "InvalidSecret", "A Secret that the API needs is not usable"),
                 format_args!("{target}: {reason}"),
                 format_args!("Mend the content of {target}."),
+            ),
+            Self::SecretNotOwned { target } => tell(
+                row("config.secret_not_owned", "SecretNotOwned", "A Secret that the API needs belongs to somebody else"),
+                format_args!("{target} exists and was not made for this object, so it is not written"),
+                format_args!("Name a Secret that does not exist, or read this one by `issue: Provided`."),
             ),
             Self::CertificateInvalid { target, reason } => tell(
                 row("config.certificate_invalid", "InvalidCertificateRef", "A certificate is not usable"),

@@ -155,7 +155,8 @@ const fn hides(cause: &Credential) -> bool {
         Credential::Unknown { .. }
         | Credential::Expired { .. }
         | Credential::NotYetValid { .. }
-        | Credential::Suspended { .. } => true,
+        | Credential::Suspended { .. }
+        | Credential::Rotated { .. } => true,
         Credential::Missing { .. }
         | Credential::Malformed { .. }
         | Credential::Checksum { .. }

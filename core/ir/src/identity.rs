@@ -23,6 +23,8 @@ pub struct Key {
     pub hash: Option<[u8; 32]>,
     /// Its public id (`dw_<env>_<id>`), where its text is ours and known.
     pub public_id: Option<Arc<str>>,
+    /// The text that a rotation replaced.
+    pub previous: Option<PreviousText>,
     /// Not valid before.
     pub not_before: Option<Timestamp>,
     /// Not valid from this time on.
@@ -33,6 +35,17 @@ pub struct Key {
     pub addresses: Addresses,
     /// How much it may be used, beside the route's limits.
     pub limits: Vec<Limit>,
+}
+
+/// The text of a key that a rotation replaced: good for the overlap, known for what it was after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousText {
+    /// SHA-256 of it.
+    pub hash: [u8; 32],
+    /// Its public id, where it is known.
+    pub public_id: Option<Arc<str>>,
+    /// Not good from this time on.
+    pub until: Timestamp,
 }
 
 /// Who vouches for tokens.

@@ -8,12 +8,15 @@
 
 mod backend;
 mod checks;
+mod delta;
 mod identity;
 mod ids;
 mod listener;
 mod matching;
 mod model;
 mod part;
+mod placement;
+mod resource;
 mod route;
 mod secret;
 mod settings;
@@ -24,12 +27,15 @@ pub use checks::{
     Addresses, Authentication, AuthenticationMode, Authorization, Checks, Consumers, Dimension, Effect, Enforcement, KeySource,
     Limit, Method, Rule,
 };
-pub use identity::{Claims, Introspection, Key, KeySet, Provider};
+pub use delta::Delta;
+pub use identity::{Claims, Introspection, Key, KeySet, PreviousText, Provider};
 pub use ids::{CertificateId, KeyId, ListenerId, ModelId, ProviderId, RouteId, ServiceId};
 pub use listener::{Certificate, Listener, Protocol};
 pub use matching::{HostPattern, Match, PathMatch, ValueMatch, ValuePattern};
 pub use model::{Dialect, Model};
 pub use part::Part;
+pub use placement::container_port;
+pub use resource::{Resource, ResourceId};
 pub use route::{HeaderChanges, PathRewrite, Route, Serve, Stage, Traffic, Version, VersionSource, Versioning};
 pub use secret::Secret;
 pub use settings::{AccessLog, ClientAddress, Settings, Timeouts, Traces};

@@ -8,7 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use cause::{Access, Credential};
-use ir::{Consumers, Key, RouteId};
+use ir::{Consumers, Key, PreviousText, RouteId};
 use jiff::Timestamp;
 
 use crate::addresses::AddressRules;
@@ -26,8 +26,49 @@ pub struct HeldKey {
     pub addresses: AddressRules,
     /// Who holds it.
     pub principal: Principal,
+}
+
+/// A key that was found by one of its texts.
+#[derive(Clone, Copy, Debug)]
+pub struct FoundKey<'a> {
+    /// The key.
+    pub held: &'a HeldKey,
+    /// The text, where it is the one that a rotation replaced.
+    pub previous: Option<&'a PreviousText>,
+}
+
+impl<'a> FoundKey<'a> {
+    /// The public id of the text that was sent.
+    #[must_use]
+    pub fn public_id(&self) -> Option<&'a Arc<str>> {
+        self.previous.map_or(self.held.key.public_id.as_ref(), |previous| previous.public_id.as_ref())
+    }
+
+    /// Whether the key, by this text, is good at this time. The state of the key goes before the
+    /// end of one of its texts.
+    ///
+    /// # Errors
+    /// As [`judge`], and `credential.rotated`.
+    pub fn judge(&self, now: Timestamp) -> Result<(), Credential> {
+        let key = &self.held.key;
+        judge(key, now)?;
+        match self.previous {
+            Some(previous) if now >= previous.until => {
+                Err(Credential::Rotated { key: key.id.0.clone(), ended_at: previous.until, now })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// One text of a key, as its digest.
+#[derive(Debug)]
+struct Text {
     digest: [u8; 32],
-    /// The next key whose digest begins with the same eight bytes.
+    /// The place of its key.
+    held: usize,
+    is_previous: bool,
+    /// The next text whose digest begins with the same eight bytes.
     next: Option<usize>,
 }
 
@@ -35,37 +76,58 @@ pub struct HeldKey {
 #[derive(Debug, Default)]
 pub struct KeyRing {
     held: Vec<HeldKey>,
+    texts: Vec<Text>,
     by_prefix: HashMap<u64, usize, BuildHasherDefault<PrefixHasher>>,
 }
 
 impl KeyRing {
     /// A ring of these keys. Keys without a hash are unreachable; of two keys with one hash the
-    /// first is kept (the translator reports the other).
+    /// first is kept (the translator reports the other). A text that is one key's now is not
+    /// another's that was replaced.
     pub fn new(keys: impl IntoIterator<Item = Arc<Key>>) -> Self {
         let mut ring = Self::default();
         for key in keys {
             let Some(digest) = key.hash else { continue };
-            if ring.find(&digest).is_some() {
-                continue;
-            }
             let index = ring.held.len();
-            let next = ring.by_prefix.insert(prefix(&digest), index);
-            let addresses = AddressRules::compile(&key.addresses);
-            let principal = Principal::of_key(&key);
-            ring.held.push(HeldKey { index, key, addresses, principal, digest, next });
+            if ring.add(digest, index, false) {
+                let addresses = AddressRules::compile(&key.addresses);
+                let principal = Principal::of_key(&key);
+                ring.held.push(HeldKey { index, key, addresses, principal });
+            }
+        }
+        for index in 0..ring.held.len() {
+            if let Some(digest) = ring.held[index].key.previous.as_ref().map(|previous| previous.hash) {
+                ring.add(digest, index, true);
+            }
         }
         ring
     }
 
+    /// Adds a text, unless it is held already.
+    fn add(&mut self, digest: [u8; 32], held: usize, is_previous: bool) -> bool {
+        if self.text(&digest).is_some() {
+            return false;
+        }
+        let next = self.by_prefix.insert(prefix(&digest), self.texts.len());
+        self.texts.push(Text { digest, held, is_previous, next });
+        true
+    }
+
     /// The key with this digest, if any. Full digests are compared in constant time.
     #[must_use]
-    pub fn find(&self, digest: &[u8; 32]) -> Option<&HeldKey> {
+    pub fn find(&self, digest: &[u8; 32]) -> Option<FoundKey<'_>> {
+        let text = self.text(digest)?;
+        let held = self.held.get(text.held)?;
+        Some(FoundKey { held, previous: held.key.previous.as_ref().filter(|_| text.is_previous) })
+    }
+
+    fn text(&self, digest: &[u8; 32]) -> Option<&Text> {
         let mut place = self.by_prefix.get(&prefix(digest)).copied();
-        while let Some(held) = place.and_then(|index| self.held.get(index)) {
-            if same_digest(&held.digest, digest) {
-                return Some(held);
+        while let Some(text) = place.and_then(|index| self.texts.get(index)) {
+            if same_digest(&text.digest, digest) {
+                return Some(text);
             }
-            place = held.next;
+            place = text.next;
         }
         None
     }
@@ -181,6 +243,7 @@ mod tests {
             routes: None,
             hash,
             public_id: None,
+            previous: None,
             not_before: None,
             expires_at: None,
             suspended: false,
@@ -206,7 +269,7 @@ mod tests {
             ]
             .map(Arc::new),
         );
-        let found = |digest: &[u8; 32]| ring.find(digest).map(|held| (held.index, &*held.key.id.0.name));
+        let found = |digest: &[u8; 32]| ring.find(digest).map(|found| (found.held.index, &*found.held.key.id.0.name));
         assert_eq!(found(&digest("text-of-key-a-0001")), Some((0, "a")));
         assert_eq!(found(&near(1)), Some((1, "near-1")));
         assert_eq!(found(&near(2)), Some((2, "near-2")));
@@ -215,6 +278,33 @@ mod tests {
         // A stored digest that is sent as a key is digested again, so it finds nothing.
         let hex: String = near(1).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(found(&digest(&hex)), None);
+    }
+
+    #[test]
+    fn a_replaced_text_is_its_keys_until_the_overlap_ends() {
+        let rotated = |name: &str, now: &str, before: &str| {
+            let mut key = key(name, Some(digest(now)));
+            key.public_id = Some("dw_live_new".into());
+            let until = "2026-02-01T00:00:00Z".parse().unwrap();
+            key.previous = Some(PreviousText { hash: digest(before), public_id: Some("dw_live_old".into()), until });
+            Arc::new(key)
+        };
+        let ring = KeyRing::new([
+            rotated("taken", "text-of-key-t-0002", "text-of-key-a-0001"),
+            rotated("a", "text-of-key-a-0001", "text-of-key-a-0000"),
+        ]);
+        let check = |text: &str, now: &str, expected: Option<(usize, &str, Result<(), &str>)>| {
+            let found = ring.find(&digest(text)).map(|found| {
+                let code = found.judge(now.parse().unwrap()).map_err(|cause| cause::Denial::Credential(cause).entry().code);
+                (found.held.index, &**found.public_id().unwrap(), code)
+            });
+            assert_eq!(found, expected, "{text} {now}");
+        };
+        check("text-of-key-a-0001", "2026-03-01T00:00:00Z", Some((1, "dw_live_new", Ok(()))));
+        check("text-of-key-a-0000", "2026-01-31T23:59:59Z", Some((1, "dw_live_old", Ok(()))));
+        check("text-of-key-a-0000", "2026-02-01T00:00:00Z", Some((1, "dw_live_old", Err("credential.rotated"))));
+        check("text-of-key-t-0002", "2026-02-01T00:00:00Z", Some((0, "dw_live_new", Ok(()))));
+        check("text-of-key-x-0009", "2026-01-01T00:00:00Z", None);
     }
 
     #[test]

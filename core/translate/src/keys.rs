@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::standard::Secret;
-use crds::v1alpha1::{ApiKey, ApiKeySpec};
-use ir::{Key, KeyId, RouteId};
+use crds::v1alpha1::{ApiKey, ApiKeySpec, Issue};
+use ir::{Key, KeyId, PreviousText, RouteId};
 use jiff::Timestamp;
 use policy::key_text::{self, KeyForm};
 
 use crate::checks;
+use crate::issue::{self, Ownership};
 use crate::manifests::Written;
 use crate::parse;
 use crate::rehearsal::Rehearsal;
@@ -30,13 +31,13 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
             Written::Good(object) | Written::LastGood(object, _) => object,
             Written::Broken(found, tree) => {
                 if let Some(rehearsal) = Rehearsal::<ApiKey>::new(tree, found) {
-                    let _absent = key(world, name, &rehearsal.object.spec, &mut report);
+                    let _absent = key(world, name, &rehearsal.object, &mut report);
                     rehearsal.finish(report, faults);
                 }
                 continue;
             }
         };
-        let mut key = key(world, name, &object.spec, &mut report);
+        let mut key = key(world, name, object, &mut report);
         if let (Some(hash), None) = (key.hash, report.closing())
             && !holders.insert(hash)
         {
@@ -45,6 +46,7 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
         if report.closing().is_some() {
             key.hash = None;
             key.public_id = None;
+            key.previous = None;
         }
         report.finish(faults);
         keys.insert(KeyId(name.clone()), Arc::new(key));
@@ -52,9 +54,13 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
     keys
 }
 
-fn key(world: &World<'_>, name: &ObjectName, spec: &ApiKeySpec, report: &mut Report) -> Key {
+fn key(world: &World<'_>, name: &ObjectName, object: &ApiKey, report: &mut Report) -> Key {
+    let spec = &object.spec;
     let at = FieldPath::of("spec");
-    let held = held(world, name, &spec.secret_ref.name, report);
+    let held = held(world, name, object, report);
+    if let Err((field, cause)) = issue::rotation(spec) {
+        report.close(&field, cause);
+    }
     let mut time =
         |text: Option<&String>, field: &str| text.and_then(|text| report.need(&at.field(field), parse::timestamp(text)));
     let not_before = time(spec.not_before.as_ref(), "notBefore");
@@ -66,7 +72,8 @@ fn key(world: &World<'_>, name: &ObjectName, spec: &ApiKeySpec, report: &mut Rep
         roles: checks::shared(spec.roles.as_ref()).into(),
         routes: routes(world, name, spec, report),
         hash: held.as_ref().map(|held| held.hash),
-        public_id: held.and_then(|held| held.public_id),
+        public_id: held.as_ref().and_then(|held| held.public_id.clone()),
+        previous: held.and_then(|held| held.previous),
         not_before,
         expires_at,
         suspended: spec.suspended.unwrap_or(false),
@@ -110,16 +117,42 @@ fn routes(world: &World<'_>, own: &ObjectName, spec: &ApiKeySpec, report: &mut R
 struct Held {
     hash: [u8; 32],
     public_id: Option<Arc<str>>,
+    previous: Option<PreviousText>,
 }
 
-fn held(world: &World<'_>, own: &ObjectName, name: &str, report: &mut Report) -> Option<Held> {
+fn held(world: &World<'_>, own: &ObjectName, object: &ApiKey, report: &mut Report) -> Option<Held> {
     let at = FieldPath::of("spec.secretRef.name");
-    let name = target(name, None, own);
+    let name = target(&object.spec.secret_ref.name, None, own);
+    let generated = object.spec.issue == Some(Issue::Generate);
     match secret(world, &name) {
-        Ok(Found::Here(secret)) => report.need(&at, read(secret, &name)),
+        Ok(Found::Here(secret)) => {
+            if generated && issue::ownership(&object.metadata, &secret.metadata) == Ownership::Foreign {
+                let target = ObjectRef::new("Secret", name);
+                report.close(&at, FaultCause::SecretNotOwned { target });
+                return None;
+            }
+            let held = read(secret, &name).and_then(|held| Ok(Held { previous: previous(secret, &name)?, ..held }));
+            report.need(&at, held)
+        }
         Ok(Found::Assumed) => None,
+        Err(FaultCause::SecretNotFound(_)) if generated && world.context.standalone => {
+            let what = format!("the operator of a cluster writes Secret {name}; `doorward key new` makes one for files");
+            report.need(&at, Err(FaultCause::NotHere { what: what.into() }))
+        }
         Err(cause) => report.need(&at, Err(cause)),
     }
+}
+
+/// The text that a rotation replaced, where the Secret holds one.
+fn previous(secret: &Secret, name: &ObjectName) -> Result<Option<PreviousText>, FaultCause> {
+    let invalid =
+        |reason: &str| FaultCause::SecretInvalid { target: ObjectRef::new("Secret", name.clone()), reason: reason.into() };
+    let Some(hash) = value(secret, issue::PREVIOUS_SHA256) else { return Ok(None) };
+    let hash = hexadecimal(hash.trim_ascii()).ok_or_else(|| invalid("`previous-sha256` is not 64 hexadecimal digits"))?;
+    let until = required_text(secret, name, issue::PREVIOUS_UNTIL)?;
+    let until = until.trim().parse().map_err(|_| invalid("`previous-until` is not a time of RFC 3339"))?;
+    let public_id = value(secret, issue::PREVIOUS_ID).and_then(|id| String::from_utf8(id).ok()).map(Into::into);
+    Ok(Some(PreviousText { hash, public_id, until }))
 }
 
 /// The key's text or its hash; where both stand, they must belong together.
@@ -131,7 +164,7 @@ fn read(secret: &Secret, name: &ObjectName) -> Result<Held, FaultCause> {
         None => None,
     };
     if let (Some(hash), None) = (hash, value(secret, "key")) {
-        return Ok(Held { hash, public_id: None });
+        return Ok(Held { hash, public_id: None, previous: None });
     }
     let text = required_text(secret, name, "key")?;
     let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
@@ -149,7 +182,7 @@ fn read(secret: &Secret, name: &ObjectName) -> Result<Held, FaultCause> {
     if hash.is_some_and(|hash| hash != digest) {
         return Err(invalid("`key` and `sha256` do not belong together"));
     }
-    Ok(Held { hash: digest, public_id })
+    Ok(Held { hash: digest, public_id, previous: None })
 }
 
 fn hexadecimal(text: &[u8]) -> Option<[u8; 32]> {

@@ -18,6 +18,7 @@ mod checks;
 mod conflicts;
 mod gateways;
 mod grants;
+pub mod issue;
 mod keys;
 mod manifests;
 mod models;

@@ -128,6 +128,7 @@ fn unreadable(fault: &Fault) -> Option<FieldPath> {
         | FaultCause::SecretNotFound(_)
         | FaultCause::SecretKeyMissing { .. }
         | FaultCause::SecretInvalid { .. }
+        | FaultCause::SecretNotOwned { .. }
         | FaultCause::CertificateInvalid { .. }
         | FaultCause::KeySetInvalid { .. }
         | FaultCause::ExpressionInvalid { .. }
@@ -197,6 +198,7 @@ const fn ground(cause: &FaultCause) -> Ground {
         | FaultCause::SecretNotFound(_)
         | FaultCause::SecretKeyMissing { .. }
         | FaultCause::SecretInvalid { .. }
+        | FaultCause::SecretNotOwned { .. }
         | FaultCause::CertificateInvalid { .. } => Ground::Reference,
         FaultCause::RuleViolated { .. } | FaultCause::ItemDuplicate { .. } => Ground::Presence,
         FaultCause::FieldMissing { .. }

@@ -118,6 +118,7 @@ const fn is_of_own_text(cause: &FaultCause) -> bool {
         | FaultCause::SecretNotFound(_)
         | FaultCause::SecretKeyMissing { .. }
         | FaultCause::SecretInvalid { .. }
+        | FaultCause::SecretNotOwned { .. }
         | FaultCause::CertificateInvalid { .. }
         | FaultCause::Conflict { .. }
         | FaultCause::KeyDuplicate

@@ -13,7 +13,7 @@ use http::request::Parts;
 use ir::AuthenticationMode;
 use observe::evidence::Evidence;
 use policy::key_text::{self, KeyForm};
-use policy::keys::{self, HeldKey};
+use policy::keys::HeldKey;
 use policy::principal::Principal;
 
 use super::admit::Context;
@@ -186,20 +186,21 @@ fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence
         KeyForm::Mistyped => return refused(CredentialState::Malformed, Credential::Checksum { source: source() }, None),
         KeyForm::Ours { .. } | KeyForm::Foreign => {}
     }
-    let Some(held) = context.runtime.keys.find(&key_text::digest(text)) else {
+    let Some(found) = context.runtime.keys.find(&key_text::digest(text)) else {
         return refused(CredentialState::Unknown, Credential::Unknown { source: source() }, None);
     };
-    let id = held.key.public_id.clone();
-    match keys::judge(&held.key, evidence.received.at) {
+    let id = found.public_id().cloned();
+    match found.judge(evidence.received.at) {
         Ok(()) => Tried {
             report: CredentialReport { source: source(), kind: CredentialKind::ApiKey, state: CredentialState::Accepted, id },
-            outcome: Ok(Credentials::of_key(held)),
+            outcome: Ok(Credentials::of_key(found.held)),
         },
         Err(denial) => {
             let state = match &denial {
                 Credential::Expired { .. } => CredentialState::Expired,
                 Credential::NotYetValid { .. } => CredentialState::NotYetValid,
                 Credential::Suspended { .. } => CredentialState::Suspended,
+                Credential::Rotated { .. } => CredentialState::Rotated,
                 Credential::Missing { .. }
                 | Credential::Malformed { .. }
                 | Credential::Checksum { .. }

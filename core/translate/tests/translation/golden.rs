@@ -45,7 +45,7 @@ fn secrets(documents: &[Value]) -> Vec<String> {
         .iter()
         .filter(|document| document["kind"] == "Secret")
         .flat_map(|document| document["stringData"].as_object().into_iter().flatten())
-        .filter(|(name, _)| !matches!(name.as_str(), "tls.crt" | "ca.crt" | "sha256"))
+        .filter(|(name, _)| !matches!(name.as_str(), "tls.crt" | "ca.crt" | "sha256") && !name.starts_with("previous-"))
         .filter_map(|(_, value)| value.as_str().map(|text| text.trim().to_owned()))
         .filter(|text| text.len() > 3)
         .collect()

@@ -147,6 +147,7 @@ const fn credential_state(state: CredentialState) -> &'static str {
         CredentialState::Expired => "expired",
         CredentialState::NotYetValid => "not valid yet",
         CredentialState::Suspended => "suspended",
+        CredentialState::Rotated => "replaced by a rotation",
         CredentialState::NotAccepted => "not of a kind that is accepted here",
         CredentialState::Unavailable => "could not be judged now",
         CredentialState::Ambiguous => "two values",
