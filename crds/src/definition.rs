@@ -5,6 +5,7 @@ use kube::CustomResourceExt as _;
 use schemars::JsonSchema;
 use serde_json::Value;
 
+use crate::columns;
 use crate::standard::{ConfigMap, EndpointSlice, Gateway, Namespace, ReferenceGrant, Secret, Service};
 use crate::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
 
@@ -24,7 +25,13 @@ pub struct Kind {
 /// The definitions of our kinds, in the order in which they are listed everywhere.
 #[must_use]
 pub fn definitions() -> [CustomResourceDefinition; 5] {
-    [ApiRoute::crd(), ApiKey::crd(), AiModel::crd(), IdentityProvider::crd(), GatewayConfig::crd()]
+    let mut definitions = [ApiRoute::crd(), ApiKey::crd(), AiModel::crd(), IdentityProvider::crd(), GatewayConfig::crd()];
+    for (definition, columns) in definitions.iter_mut().zip(columns::all()) {
+        for version in &mut definition.spec.versions {
+            version.additional_printer_columns = Some(columns.clone());
+        }
+    }
+    definitions
 }
 
 /// Every kind that manifests may have: ours with the schema of their definition, standard ones

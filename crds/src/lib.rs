@@ -5,6 +5,7 @@
 
 #![expect(unreachable_pub, reason = "the schema derive repeats each struct, with its visibility, inside a private module")]
 
+mod columns;
 pub mod definition;
 pub mod standard;
 pub mod v1alpha1;

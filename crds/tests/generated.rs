@@ -87,11 +87,33 @@ fn findings(schema: &Value, path: &str, in_atomic: bool, found: &mut Vec<String>
 fn everything_is_bounded() {
     for definition in definitions() {
         let value = serde_json::to_value(&definition).unwrap();
-        let schema = &value["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
-        assert!(schema.is_object());
-        let mut found = Vec::new();
-        findings(schema, "spec", false, &mut found);
-        assert_eq!(found, Vec::<String>::new(), "{:?}", definition.metadata.name);
+        for part in ["spec", "status"] {
+            let schema = &value["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part];
+            assert!(schema.is_object());
+            let mut found = Vec::new();
+            findings(schema, part, false, &mut found);
+            assert_eq!(found, Vec::<String>::new(), "{:?}", definition.metadata.name);
+        }
+    }
+}
+
+#[test]
+fn every_kind_begins_unknown_and_shows_why() {
+    for definition in definitions() {
+        let value = serde_json::to_value(&definition).unwrap();
+        let version = &value["spec"]["versions"][0];
+        assert!(version["subresources"]["status"].is_object());
+        let status = &version["schema"]["openAPIV3Schema"]["properties"]["status"];
+        let first = &status["default"]["conditions"][0];
+        assert_eq!((&first["type"], &first["status"], &first["reason"]), (&"Ready".into(), &"Unknown".into(), &"Pending".into()));
+        let columns: Vec<(&str, bool)> = version["additionalPrinterColumns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| (column["name"].as_str().unwrap(), column["priority"].as_i64().is_none()))
+            .collect();
+        assert_eq!(columns[..2], [("Ready", true), ("Reason", true)], "{:?}", definition.metadata.name);
+        assert!(columns.contains(&("Age", true)) && columns.last() == Some(&("Message", false)));
     }
 }
 

@@ -4,14 +4,19 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Addresses, Limit, NameRef};
+use super::{Addresses, ApiKeyStatus, Limit, NameRef};
 
 /// One credential of one consumer; the namespace is the team.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "ApiKey", namespaced, category = "doorward")]
 #[kube(doc = "One credential of one consumer; the namespace is the team.")]
 #[kube(derive = "PartialEq")]
+#[kube(status = "ApiKeyStatus")]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "!has(self.rotation) || (has(self.issue) && self.issue == 'Generate')",
+    "`rotation` stands only beside `issue: Generate`"
+))]
 pub struct ApiKeySpec {
     /// The application that holds the key; omitted is the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +35,9 @@ pub struct ApiKeySpec {
     pub issue: Option<Issue>,
     /// The Secret of this namespace that holds `key` (its text) or `sha256` (hex).
     pub secret_ref: SecretName,
+    /// When the text of a generated key is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
     /// Not valid before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("format" = "date-time"))]
@@ -64,4 +72,22 @@ pub struct SecretName {
 pub enum Issue {
     /// Whoever applies the manifests; `doorward key new` does.
     Provided,
+    /// The operator, once; only a rotation rewrites it.
+    Generate,
+}
+
+/// When the text of a generated key is replaced. A new value of annotation `doorward.dev/rotate`
+/// replaces it once, beside this.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotation {
+    /// The age at which it is replaced, at least `10s`; omitted never replaces it by age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 32), extend("format" = "x-lifetime"))]
+    pub every: Option<String>,
+    /// How long the old text stays good beside the new one, at least `1s` and shorter than `every`;
+    /// omitted is 24h, and half of `every` where that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 32), extend("format" = "x-lifetime"))]
+    pub overlap: Option<String>,
 }

@@ -4,13 +4,16 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Addresses, Authentication, Authorization, Consumers, Limit, ParentRef, RouteBackend, Traffic, Validation};
+use super::{
+    Addresses, ApiRouteStatus, Authentication, Authorization, Consumers, Limit, ParentRef, RouteBackend, Traffic, Validation,
+};
 
 /// One API as a product: its versions, who may call, what is checked and where calls go.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "ApiRoute", namespaced, category = "doorward")]
 #[kube(doc = "One API as a product: its versions, who may call, what is checked and where calls go.")]
 #[kube(derive = "PartialEq")]
+#[kube(status = "ApiRouteStatus")]
 #[serde(rename_all = "camelCase")]
 pub struct ApiRouteSpec {
     /// Gateways that should take the route; omitted is the default Gateway.

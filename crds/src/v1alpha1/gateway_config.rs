@@ -4,11 +4,14 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Deployment, GatewayConfigStatus};
+
 /// How data planes behave; everything has a safe default.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "GatewayConfig", namespaced, category = "doorward")]
 #[kube(doc = "How data planes behave; everything has a safe default.")]
 #[kube(derive = "PartialEq")]
+#[kube(status = "GatewayConfigStatus")]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConfigSpec {
     /// Whose address counts as the client's.
@@ -30,6 +33,31 @@ pub struct GatewayConfigSpec {
     /// Where the pages of causes are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docs: Option<Docs>,
+    /// What upstreams may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstreams: Option<Upstreams>,
+    /// How data planes are deployed in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
+}
+
+/// What upstreams may be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Upstreams {
+    /// Whether a `url`, key set, introspection or model endpoint may lead to private addresses
+    /// (RFC 1918, RFC 4193, RFC 6598) in a cluster; omitted is `Deny`. Services are not concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_addresses: Option<PrivateAddresses>,
+}
+
+/// Whether addresses of private networks may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PrivateAddresses {
+    /// They may.
+    Allow,
+    /// They are refused.
+    Deny,
 }
 
 /// Whose address counts as the client's.

@@ -4,13 +4,14 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyRef;
+use super::{IdentityProviderStatus, SecretKeyRef};
 
 /// Who vouches for tokens.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "doorward.dev", version = "v1alpha1", kind = "IdentityProvider", namespaced, category = "doorward")]
 #[kube(doc = "Who vouches for tokens.")]
 #[kube(derive = "PartialEq")]
+#[kube(status = "IdentityProviderStatus")]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityProviderSpec {
     /// `iss` of its tokens; keys are found below it by OIDC discovery unless `jwks` is given.

@@ -5,13 +5,15 @@ mod api_key;
 mod api_route;
 mod backend;
 mod checks;
+mod deployment;
 mod gateway_config;
 mod identity_provider;
 mod refs;
+mod status;
 mod traffic;
 
-pub use ai_model::{AiModel, AiModelSpec, Credential, Dialect, ModelEndpoint};
-pub use api_key::{ApiKey, ApiKeySpec, Issue, SecretName};
+pub use ai_model::{AiModel, AiModelSpec, Credential, Dialect, ModelEndpoint, ModelService};
+pub use api_key::{ApiKey, ApiKeySpec, Issue, Rotation, SecretName};
 pub use api_route::{
     ApiRoute, ApiRouteSpec, RouteMatch, RouteVersion, Stage, ValueMatch, ValueMatchType, VersionSource, Versioning,
 };
@@ -20,10 +22,15 @@ pub use checks::{
     Addresses, ApiKeyMethod, Authentication, AuthenticationMode, Authorization, AuthorizationRule, BearerSource, Consumers,
     ConsumersFrom, Dimension, Effect, Enforcement, LabelSelector, Limit, Method, TokenMethod, Validation,
 };
+pub use deployment::{Autoscaling, Deployment, ExternalTraffic, ResourceAmounts, Resources, Service, ServiceType};
 pub use gateway_config::{
-    AccessLog, ClientAddress, ClientAddressSource, Disclosure, Docs, Forwarded, GatewayConfig, GatewayConfigSpec, Telemetry,
-    Timeouts, Traces,
+    AccessLog, ClientAddress, ClientAddressSource, Disclosure, Docs, Forwarded, GatewayConfig, GatewayConfigSpec,
+    PrivateAddresses, Telemetry, Timeouts, Traces, Upstreams,
 };
 pub use identity_provider::{Algorithm, ClaimPaths, IdentityProvider, IdentityProviderSpec, Introspection, Jwks};
 pub use refs::{NameRef, ParentRef, SecretKeyRef};
+pub use status::{
+    AiModelStatus, ApiKeyStatus, ApiRouteStatus, EffectivePolicy, EffectiveRule, GatewayConfigStatus, IdentityProviderStatus,
+    RouteParent, StatusParentRef,
+};
 pub use traffic::{Header, HeaderChanges, Headers, PathRewrite, PathRewriteType, Rewrite, Traffic};

@@ -1,0 +1,136 @@
+//! How data planes are deployed in a cluster.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the data planes of each Gateway are deployed; everything has a safe default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// Replicas, where `autoscaling` does not say; omitted is 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub replicas: Option<i32>,
+    /// How many replicas there are follows their load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
+    /// What each replica may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// The Service in front of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+    /// Labels that nodes must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "labels")]
+    pub node_selector: Option<BTreeMap<String, String>>,
+}
+
+/// How many replicas follow the load (a HorizontalPodAutoscaler).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
+    "`minReplicas` must not be more than `maxReplicas`"
+))]
+pub struct Autoscaling {
+    /// At least so many; omitted is 2, and `maxReplicas` where that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub min_replicas: Option<i32>,
+    /// At most so many.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_replicas: i32,
+    /// The share of the requested CPU that replicas should use, in percent; omitted is 70.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub target_cpu_utilization: Option<i32>,
+}
+
+/// What a replica may use, as Kubernetes quantities.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// What it needs; omitted is 100m of CPU and 64Mi of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<ResourceAmounts>,
+    /// What it never exceeds; omitted is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ResourceAmounts>,
+}
+
+/// Amounts of resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceAmounts {
+    /// CPU, such as `500m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[0-9]+(\.[0-9]{1,3})?m?$"))]
+    pub cpu: Option<String>,
+    /// Memory, such as `256Mi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[0-9]+(Ki|Mi|Gi|k|M|G)?$"))]
+    pub memory: Option<String>,
+}
+
+/// The Service in front of the replicas.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "!has(self.externalTrafficPolicy) || !has(self.type) || self.type != 'ClusterIP'",
+    "`externalTrafficPolicy` stands only beside `type: LoadBalancer` or `type: NodePort`"
+))]
+pub struct Service {
+    /// How it is reached; omitted is `LoadBalancer`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ServiceType>,
+    /// Which replicas calls from outside may go to; omitted is what Kubernetes does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_traffic_policy: Option<ExternalTraffic>,
+    /// Annotations that it carries, such as those that a cloud's load balancer reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "annotations")]
+    pub annotations: Option<BTreeMap<String, String>>,
+}
+
+/// How a Service is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceType {
+    /// From the cluster alone.
+    ClusterIP,
+    /// At a port of every node.
+    NodePort,
+    /// Through a load balancer of the platform.
+    LoadBalancer,
+}
+
+/// Which replicas calls from outside may go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ExternalTraffic {
+    /// To all.
+    Cluster,
+    /// To those of the node that they reach, which keeps the client's address.
+    Local,
+}
+
+/// Up to 16 labels with values as Kubernetes bounds them.
+fn labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts("Labels that nodes must have.", 16, 63)
+}
+
+/// Up to 32 annotations.
+fn annotations(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts("Annotations that it carries, such as those that a cloud's load balancer reads.", 32, 4096)
+}
+
+fn texts(description: &str, items: usize, length: usize) -> schemars::Schema {
+    schemars::json_schema!({
+        "description": description,
+        "type": "object",
+        "maxProperties": items,
+        "additionalProperties": {"type": "string", "maxLength": length},
+    })
+}
