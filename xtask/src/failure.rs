@@ -12,12 +12,14 @@ pub struct Failure {
 
 impl Failure {
     /// Something was found wrong, or could not be done: exit code 1.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: 1 }
     }
 
     /// Typed wrongly: exit code 2.
-    pub(crate) fn usage(text: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn usage(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: 2 }
     }
 

@@ -2,18 +2,21 @@
 //!
 //! Plain Rust without dependencies, so that the first command on a new machine compiles it in seconds. It starts
 //! cargo, apt-get, Python and the gateway; it decides nothing about manifests or requests. The tests use its
-//! [`places`] and its reader of the [`quickstart`] lines, so that both look where the menu looks.
+//! [`places`] and its reader of the [`quickstart`] lines, so that both look where the menu looks; the tests on a
+//! real cluster also use its [`image`] writer, its [`tools`] and its way to show [`progress`].
 
 mod bench;
+mod cluster;
 mod failure;
 mod generate;
+pub mod image;
 pub mod places;
-mod progress;
+pub mod progress;
 pub mod quickstart;
 mod run;
 mod tally;
 mod test;
-mod tools;
+pub mod tools;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,13 @@ doorward: what `make` and `cargo xtask` can do
   make check   only the format and the lints
   make bench   measure CPU per request beside nginx and a bare relay
   make gen     write the generated files anew
+  make image   build the image target/doorward-image.tar, an OCI archive
+
+On a real Kubernetes that these start and end by themselves (as root, on Linux):
+
+  make cluster      a cluster with Doorward in it, and lines to try; ARGS='down', 'shell', 'env', 'up'
+  make e2e          the tests on it; ARGS='NAME' for those whose name holds NAME
+  make conformance  the Gateway API's conformance suite
 
 Arguments go through ARGS: make run ARGS='--http 127.0.0.1:18080'
 ";
@@ -49,6 +59,8 @@ pub fn start(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Fa
         "check" => test::check(),
         "bench" => bench::bench(&rest),
         "gen" => generate::generate(),
+        "image" => image::image(),
+        "cluster" | "e2e" | "conformance" => cluster::cluster(&entry, &rest),
         unknown => Err(Failure::usage(format!("`{unknown}` is not in the menu\n\n{MENU}"))),
     }
 }

@@ -68,7 +68,10 @@ pub fn python() -> Result<PathBuf, Failure> {
 }
 
 /// The cargo that runs us, so that all steps use one toolchain.
-pub(crate) fn cargo(arguments: &[&str]) -> Result<Command, Failure> {
+///
+/// # Errors
+/// As for [`root`].
+pub fn cargo(arguments: &[&str]) -> Result<Command, Failure> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root()?);
     Ok(command)

@@ -17,7 +17,7 @@ const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN_LINE: Duration = Duration::from_secs(15);
 
 /// One step that is under way.
-pub(crate) struct Step {
+pub struct Step {
     name: String,
     began: Instant,
     drawn: Instant,
@@ -26,7 +26,8 @@ pub(crate) struct Step {
 
 impl Step {
     /// Shows the name.
-    pub(crate) fn begin(name: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn begin(name: impl Into<String>) -> Self {
         let step = Self { name: name.into(), began: Instant::now(), drawn: Instant::now(), terminal: stdout().is_terminal() };
         if step.terminal {
             step.redraw("");
@@ -40,7 +41,7 @@ impl Step {
     }
 
     /// Shows how far it is, if that was not shown just now.
-    fn tell(&mut self, far: &str) {
+    pub fn tell(&mut self, far: &str) {
         if self.drawn.elapsed() < self.pace() {
             return;
         }
@@ -57,7 +58,7 @@ impl Step {
     }
 
     /// Shows the time that it took, and a word about it.
-    pub(crate) fn end(self, note: &str) {
+    pub fn end(self, note: &str) {
         let start = if self.terminal { "\r\x1b[2K" } else { "" };
         let line = format!("{start}  {} {}   {note}", dotted(&self.name), elapsed(self.began.elapsed()));
         say(line.trim_end());
@@ -69,7 +70,7 @@ impl Step {
 ///
 /// # Errors
 /// It cannot be started, or it failed; then with all that it printed.
-pub(crate) fn quiet(name: &str, mut command: Command, note: &str) -> Result<(), Failure> {
+pub fn quiet(name: &str, mut command: Command, note: &str) -> Result<(), Failure> {
     let mut step = Step::begin(name);
     let program = command.get_program().to_string_lossy().into_owned();
     // Cargo shows `12/345` only when it believes in a terminal.
@@ -163,7 +164,7 @@ fn elapsed(time: Duration) -> String {
 }
 
 /// Prints without caring whether anybody still reads: a closed pipe must not end a build.
-pub(crate) fn say(text: &str) {
+pub fn say(text: &str) {
     let mut out = stdout().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }

@@ -7,23 +7,44 @@ use crate::progress::quiet;
 use crate::{Failure, places};
 
 /// A program, how to see that it works, and Debian's package that brings it.
-pub(crate) struct Tool {
+pub struct Tool {
     probe: &'static [&'static str],
     package: &'static str,
 }
 
-pub(crate) const CURL: Tool = Tool { probe: &["curl", "--version"], package: "curl" };
-pub(crate) const NGINX: Tool = Tool { probe: &["nginx", "-v"], package: "nginx" };
-pub(crate) const WRK: Tool = Tool { probe: &["which", "wrk"], package: "wrk" };
-pub(crate) const STRACE: Tool = Tool { probe: &["strace", "--version"], package: "strace" };
+/// Sends requests by hand.
+pub const CURL: Tool = Tool { probe: &["curl", "--version"], package: "curl" };
+/// The peer of the bench.
+pub const NGINX: Tool = Tool { probe: &["nginx", "-v"], package: "nginx" };
+/// Makes the load of the bench.
+pub const WRK: Tool = Tool { probe: &["which", "wrk"], package: "wrk" };
+/// Counts system calls in the bench.
+pub const STRACE: Tool = Tool { probe: &["strace", "--version"], package: "strace" };
 /// Debian splits Python: `venv` without `ensurepip` makes a folder that has no pip.
-pub(crate) const PYTHON: Tool = Tool { probe: &["python3", "-c", "import venv, ensurepip"], package: "python3-venv" };
+pub const PYTHON: Tool = Tool { probe: &["python3", "-c", "import venv, ensurepip"], package: "python3-venv" };
+/// The roots of public certificates, a part of the image.
+pub const ROOTS: Tool = Tool { probe: &["test", "-s", crate::image::ROOTS], package: "ca-certificates" };
+/// What a node of a real cluster consists of, beside Kubernetes itself.
+pub const NODE: [Tool; 10] = [
+    Tool { probe: &["containerd", "--version"], package: "containerd" },
+    Tool { probe: &["runc", "--version"], package: "runc" },
+    Tool { probe: &["test", "-x", "/usr/lib/cni/bridge"], package: "containernetworking-plugins" },
+    Tool { probe: &["iptables", "--version"], package: "iptables" },
+    Tool { probe: &["conntrack", "--version"], package: "conntrack" },
+    Tool { probe: &["ethtool", "--version"], package: "ethtool" },
+    Tool { probe: &["socat", "-V"], package: "socat" },
+    Tool { probe: &["ip", "-V"], package: "iproute2" },
+    Tool { probe: &["tini", "--version"], package: "tini" },
+    Tool { probe: &["openssl", "version"], package: "openssl" },
+];
+/// Builds the programs of Kubernetes and its companions.
+pub const GO: Tool = Tool { probe: &["go", "version"], package: "golang-go" };
 
 /// Installs those that do not answer their probe.
 ///
 /// # Errors
 /// No apt-get, no right to use it, or it failed: with the command to type.
-pub(crate) fn install(tools: &[Tool]) -> Result<(), Failure> {
+pub fn install(tools: &[Tool]) -> Result<(), Failure> {
     let missing: Vec<&str> = tools.iter().filter(|tool| !works(tool.probe)).map(|tool| tool.package).collect();
     if missing.is_empty() {
         return Ok(());

@@ -17,11 +17,13 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         "files" => vec!["cause", "ir", "manifest", "crds", "translate"],
         "translate" => vec!["cause", "ir", "policy", "crds"],
         "manifest" => vec!["cause"],
+        "delivery" => vec!["cause", "ir"],
         "operator" => vec!["cause", "ir", "policy", "translate", "crds", "delivery"],
         "dataplane" => vec!["cause", "wire", "ir", "policy", "llm", "upstream", "observe"],
-        "cli" => [&CORE[..], &["crds", "observe", "files", "dataplane", "operator"]].concat(),
+        "cli" => [&CORE[..], &["crds", "observe", "files", "dataplane", "delivery", "operator"]].concat(),
         "tests" => [&CORE[..], &["crds", "upstream", "observe", "files", "dataplane", "xtask"]].concat(),
         "bench" => vec![],
+        "e2e" => vec!["xtask"],
         _ => return None,
     })
 }
