@@ -6,5 +6,9 @@
 
 pub mod authority;
 pub mod keys;
+pub mod kinds;
+pub mod leader;
 pub mod permissions;
 pub mod provision;
+pub mod store;
+pub mod watch;

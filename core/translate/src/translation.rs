@@ -6,7 +6,7 @@ use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Severity};
 use ir::Snapshot;
 
 use crate::backends::Gathered;
-use crate::manifests::{Context, Manifests, Objects, Written};
+use crate::manifests::{Context, Kind, Manifests, Objects, Visit, Written};
 use crate::report::sorted;
 use crate::routes::Surroundings;
 use crate::world::World;
@@ -19,13 +19,16 @@ pub struct Translation {
     pub snapshot: Snapshot,
     /// Every finding, sorted by object and field; those of readers are among them.
     pub faults: Vec<Fault>,
+    /// The Services, Secrets and ConfigMaps that objects refer to, whether they are there or not:
+    /// only these can change what this translation says.
+    pub asked: BTreeSet<ObjectRef>,
 }
 
 /// What manifests mean. Reads nothing but its arguments.
 #[must_use]
 pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
     let mut gathered = Gathered::default();
-    carried(manifests, &mut gathered.faults);
+    manifests.each(&mut Carried(&mut gathered.faults));
     let world = World::new(manifests, context);
     let settings = settings::translate(manifests, &mut gathered.faults);
     let listeners = gateways::translate(&world, &mut gathered.faults);
@@ -45,53 +48,28 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
         services: gathered.services.finish(),
         settings,
     };
-    Translation { snapshot, faults: sorted(gathered.faults) }
+    Translation { snapshot, faults: sorted(gathered.faults), asked: world.into_asked() }
 }
 
 /// What readers found, and which objects serve their last good version.
-fn carried(manifests: &Manifests, faults: &mut Vec<Fault>) {
-    let Manifests {
-        api_routes,
-        api_keys,
-        ai_models,
-        identity_providers,
-        gateway_configs,
-        gateways,
-        services,
-        endpoint_slices,
-        secrets,
-        config_maps,
-        namespaces,
-        reference_grants,
-    } = manifests;
-    of_kind("ApiRoute", api_routes, faults);
-    of_kind("ApiKey", api_keys, faults);
-    of_kind("AiModel", ai_models, faults);
-    of_kind("IdentityProvider", identity_providers, faults);
-    of_kind("GatewayConfig", gateway_configs, faults);
-    of_kind("Gateway", gateways, faults);
-    of_kind("Service", services, faults);
-    of_kind("EndpointSlice", endpoint_slices, faults);
-    of_kind("Secret", secrets, faults);
-    of_kind("ConfigMap", config_maps, faults);
-    of_kind("Namespace", namespaces, faults);
-    of_kind("ReferenceGrant", reference_grants, faults);
-}
+struct Carried<'a>(&'a mut Vec<Fault>);
 
-fn of_kind<T>(kind: &str, objects: &Objects<T>, faults: &mut Vec<Fault>) {
-    let object = |name: &ObjectName| ObjectRef::new(kind, name.clone());
-    for (name, written) in objects {
-        faults.extend(written.faults().iter().cloned());
-        match written {
-            Written::Good(_) => {}
-            Written::LastGood(..) => {
-                faults.push(Fault::warning(object(name), FieldPath::root(), FaultCause::ServingLastGood));
+impl Visit for Carried<'_> {
+    fn visit<T: Kind>(&mut self, objects: &Objects<T>) {
+        let object = |name: &ObjectName| ObjectRef::new(T::KIND, name.clone());
+        for (name, written) in objects {
+            self.0.extend(written.faults().iter().cloned());
+            match written {
+                Written::Good(_) => {}
+                Written::LastGood(..) => {
+                    self.0.push(Fault::warning(object(name), FieldPath::root(), FaultCause::ServingLastGood));
+                }
+                // Whoever is closed by an object must find out why.
+                Written::Broken(found, _) if found.iter().all(|fault| fault.severity != Severity::Error) => {
+                    self.0.push(Fault::error(object(name), FieldPath::root(), FaultCause::RouteBroken));
+                }
+                Written::Broken(..) => {}
             }
-            // Whoever is closed by an object must find out why.
-            Written::Broken(found, _) if found.iter().all(|fault| fault.severity != Severity::Error) => {
-                faults.push(Fault::error(object(name), FieldPath::root(), FaultCause::RouteBroken));
-            }
-            Written::Broken(..) => {}
         }
     }
 }

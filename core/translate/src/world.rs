@@ -1,5 +1,6 @@
 //! Looking up what objects refer to.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,7 +20,11 @@ pub(crate) struct World<'a> {
     namespaces: BTreeMap<&'a str, Option<&'a BTreeMap<String, String>>>,
     /// By namespace and Service.
     slices: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Slice<'a>>>>,
+    asked: RefCell<BTreeSet<ObjectRef>>,
 }
+
+/// The kinds of which a reader need keep only what is referred to.
+const KEPT_WHERE_ASKED: [&str; 3] = ["Service", "Secret", "ConfigMap"];
 
 /// An EndpointSlice with its name.
 pub(crate) type Slice<'a> = (&'a ObjectName, &'a EndpointSlice);
@@ -52,7 +57,8 @@ impl<'a> World<'a> {
                 slices.entry(&*name.namespace).or_default().entry(service.as_str()).or_default().push((name, &**slice));
             }
         }
-        Self { manifests, context, grants: Grants::new(manifests), namespaces, slices }
+        let grants = Grants::new(manifests);
+        Self { manifests, context, grants, namespaces, slices, asked: RefCell::default() }
     }
 
     /// The EndpointSlices of a Service.
@@ -62,11 +68,19 @@ impl<'a> World<'a> {
 
     /// The object that a reference names.
     pub(crate) fn find<T>(&self, objects: &'a Objects<T>, kind: &str, name: &ObjectName) -> Result<Found<'a, T>, Missing> {
+        if KEPT_WHERE_ASKED.contains(&kind) {
+            self.asked.borrow_mut().insert(ObjectRef::new(kind, name.clone()));
+        }
         match objects.get(name) {
             Some(written) => written.value().map(Found::Here).ok_or(Missing::Broken),
             None if self.context.assume.iter().any(|assumption| assumption.covers(kind, name)) => Ok(Found::Assumed),
             None => Err(Missing::Absent(nearest_object(objects, name))),
         }
+    }
+
+    /// The Services, Secrets and ConfigMaps that were looked up, whether they are there or not.
+    pub(crate) fn into_asked(self) -> BTreeSet<ObjectRef> {
+        self.asked.into_inner()
     }
 
     /// The namespaces whose labels have all that are asked for.

@@ -1,0 +1,1 @@
+//! Orders of arrival, last good versions, contents.

@@ -1,0 +1,188 @@
+//! Watching: one task for each kind and namespace, which tells the store what an API server says.
+//!
+//! Nothing here can fail to decode: an object is read as a tree, and what its kind makes of the
+//! tree is the store's matter. So one odd object stops nobody.
+
+mod seen;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cause::ObjectName;
+use futures_util::StreamExt as _;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client};
+use serde_json::Value;
+use tokio::sync::mpsc::Sender;
+
+use crate::kinds::Kind;
+pub use seen::Marks;
+use seen::Seen;
+
+/// Waits after an error: the first, and the longest, which is what an API server that comes back
+/// after an outage is waited for.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
+/// Objects in one answer of a list.
+const PAGE: u32 = 500;
+
+/// One watch.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// Of what.
+    pub kind: Kind,
+    /// Where; `None` is everywhere.
+    pub namespace: Option<Arc<str>>,
+}
+
+/// What a watch says.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// Which watch.
+    pub source: Source,
+    /// What it says.
+    pub what: What,
+}
+
+/// What a watch says.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A list begins. What is not in it is gone.
+    ListBegins,
+    /// An object of the list.
+    Listed(Box<Object>),
+    /// The list is complete.
+    ListEnds,
+    /// An object is new or has changed.
+    Changed(Box<Object>),
+    /// An object is gone.
+    Gone(ObjectName),
+    /// The cluster does not know the kind.
+    Unknown,
+    /// It goes on failing, for this reason.
+    Failing(Arc<str>),
+}
+
+/// One object as an API server has it.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its name.
+    pub name: ObjectName,
+    /// Which version of it this is.
+    pub marks: Marks,
+    /// What it says, without what every write changes (`managedFields`, `resourceVersion`, and the
+    /// status where that is ours).
+    pub value: Value,
+    /// The status where that is ours; else `Null`.
+    pub status: Value,
+}
+
+/// Watches until whoever listens is gone.
+pub async fn watch(client: Client, source: Source, to: Sender<News>) {
+    if source.kind.is_outline() {
+        follow::<true>(client, source, to).await;
+    } else {
+        follow::<false>(client, source, to).await;
+    }
+}
+
+async fn follow<const OUTLINE: bool>(client: Client, source: Source, to: Sender<News>) {
+    let resource = source.kind.resource();
+    let api: Api<Seen<OUTLINE>> = match &source.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
+    let mut config = watcher::Config::default().page_size(PAGE);
+    if let Some(labels) = source.kind.selector() {
+        config = config.labels(labels);
+    }
+    let mut events = std::pin::pin!(watcher::watcher(api, config));
+    let mut pauses = Pauses::default();
+    while let Some(event) = events.next().await {
+        let what = match event {
+            Ok(event) => {
+                pauses = Pauses::default();
+                told(source.kind, event)
+            }
+            Err(error) => {
+                let what = failed(&error);
+                if let (What::Failing(why), true) = (&what, pauses.is_worth_telling()) {
+                    tracing::warn!(kind = source.kind.name(), namespace = source.namespace.as_deref(), %why, "watching fails");
+                }
+                if to.send(News { source: source.clone(), what }).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(pauses.next()).await;
+                continue;
+            }
+        };
+        if to.send(News { source: source.clone(), what }).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn told<const OUTLINE: bool>(kind: Kind, event: Event<Seen<OUTLINE>>) -> What {
+    match event {
+        Event::Init => What::ListBegins,
+        Event::InitApply(seen) => What::Listed(Box::new(seen.into_object(kind))),
+        Event::InitDone => What::ListEnds,
+        Event::Apply(seen) => What::Changed(Box::new(seen.into_object(kind))),
+        Event::Delete(seen) => What::Gone(seen.into_object(kind).name),
+    }
+}
+
+fn failed(error: &watcher::Error) -> What {
+    let (watcher::Error::InitialListFailed(cause)
+    | watcher::Error::WatchStartFailed(cause)
+    | watcher::Error::WatchFailed(cause)) = error
+    else {
+        return What::Failing(error.to_string().into());
+    };
+    match cause {
+        kube::Error::Api(status) if status.code == 404 => What::Unknown,
+        kube::Error::Api(status) => What::Failing(format!("{}: {}", status.reason, status.message).into()),
+        other => What::Failing(other.to_string().into()),
+    }
+}
+
+/// Doubling waits. `Default` is after a success.
+#[derive(Debug, Default)]
+struct Pauses {
+    failures: u32,
+}
+
+impl Pauses {
+    /// The first failure is often a connection that was closed; the second one is news.
+    const fn is_worth_telling(&self) -> bool {
+        self.failures == 1 || (self.failures > 1 && self.failures.is_multiple_of(16))
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = PAUSES.0.saturating_mul(1_u32 << self.failures.min(10)).min(PAUSES.1);
+        self.failures = self.failures.saturating_add(1);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let mut pauses = Pauses::default();
+        let waits: Vec<u128> = (0..8).map(|_| pauses.next().as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 4000, 4000]);
+    }
+
+    #[test]
+    fn an_unknown_kind_is_told_from_other_failures() {
+        let api = |code: u16, reason: &str| {
+            let status = kube::core::Status { code, reason: reason.into(), message: "m".into(), ..kube::core::Status::default() };
+            watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status)))
+        };
+        assert!(matches!(failed(&api(404, "NotFound")), What::Unknown));
+        assert!(matches!(failed(&api(403, "Forbidden")), What::Failing(why) if &*why == "Forbidden: m"));
+        assert!(matches!(failed(&watcher::Error::NoResourceVersion), What::Failing(_)));
+    }
+}
