@@ -34,7 +34,7 @@ pub(crate) fn input(paths: Vec<PathBuf>) -> Result<Input, Failure> {
 
 /// How manifests of files are translated.
 pub(crate) const fn context(now: Timestamp, assume: Vec<Assumption>) -> Context {
-    Context { now, standalone: true, assume }
+    Context::of_files(now, assume)
 }
 
 /// The paths as a command line repeats them.

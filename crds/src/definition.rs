@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::columns;
-use crate::standard::{ConfigMap, EndpointSlice, Gateway, Namespace, ReferenceGrant, Secret, Service};
+use crate::standard::{ConfigMap, EndpointSlice, Gateway, GatewayClass, Namespace, ReferenceGrant, Secret, Service};
 use crate::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
 
 /// One kind that manifests may have.
@@ -20,6 +20,14 @@ pub struct Kind {
     pub kind: &'static str,
     /// Its OpenAPI schema, without references.
     pub schema: Value,
+}
+
+impl Kind {
+    /// Whether its objects are of a namespace.
+    #[must_use]
+    pub fn is_namespaced(&self) -> bool {
+        !matches!(self.kind, "Namespace" | "GatewayClass")
+    }
 }
 
 /// The definitions of our kinds, in the order in which they are listed everywhere.
@@ -51,6 +59,7 @@ pub fn kinds() -> Vec<Kind> {
         .collect();
     let gateway = "gateway.networking.k8s.io";
     kinds.extend([
+        Kind { group: gateway, version: "v1", kind: "GatewayClass", schema: schema_of::<GatewayClass>() },
         Kind { group: gateway, version: "v1", kind: "Gateway", schema: schema_of::<Gateway>() },
         Kind { group: gateway, version: "v1", kind: "ReferenceGrant", schema: schema_of::<ReferenceGrant>() },
         Kind { group: gateway, version: "v1beta1", kind: "ReferenceGrant", schema: schema_of::<ReferenceGrant>() },

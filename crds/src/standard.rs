@@ -1,5 +1,6 @@
 //! Standard kinds that Doorward reads beside its own.
 
+pub use gateway_api::apis::standard::gatewayclasses::GatewayClass;
 pub use gateway_api::apis::standard::gateways::Gateway;
 pub use gateway_api::apis::standard::referencegrants::ReferenceGrant;
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};

@@ -56,7 +56,7 @@ impl Serving {
 /// A session over these paths as files, without a cluster.
 #[must_use]
 pub fn session(paths: Vec<PathBuf>, now: Timestamp) -> Session {
-    Session::new(Input::new(paths), Context { now, standalone: true, assume: Vec::new() })
+    Session::new(Input::new(paths), Context::of_files(now, Vec::new()))
 }
 
 /// `changed` applied over `manifests`, as `kubectl apply` would: an object that both have is the changed one.

@@ -37,5 +37,5 @@ mod translation;
 mod versions;
 mod world;
 
-pub use manifests::{Assumption, Context, Manifests, Objects, Written};
+pub use manifests::{Assumption, CONTROLLER, Cluster, Context, Kind, Manifests, Objects, Visit, VisitBeside, Written};
 pub use translation::{Translation, translate};

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cause::{Fault, ObjectName};
-use crds::standard::{ConfigMap, EndpointSlice, Gateway, Namespace, ReferenceGrant, Secret, Service};
+use crds::standard::{ConfigMap, EndpointSlice, Gateway, GatewayClass, Namespace, ReferenceGrant, Secret, Service};
 use crds::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// One object as its reader could read it.
@@ -45,44 +47,128 @@ impl<T> Written<T> {
 /// have an empty one.
 pub type Objects<T> = BTreeMap<ObjectName, Written<T>>;
 
-/// Every object that translation looks at.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Manifests {
-    /// APIs.
-    pub api_routes: Objects<ApiRoute>,
-    /// Credentials of consumers.
-    pub api_keys: Objects<ApiKey>,
-    /// Models.
-    pub ai_models: Objects<AiModel>,
-    /// Issuers of tokens.
-    pub identity_providers: Objects<IdentityProvider>,
-    /// How data planes behave.
-    pub gateway_configs: Objects<GatewayConfig>,
-    /// Where requests come in.
-    pub gateways: Objects<Gateway>,
-    /// Backends.
-    pub services: Objects<Service>,
-    /// Addresses of backends.
-    pub endpoint_slices: Objects<EndpointSlice>,
-    /// Credentials and certificates.
-    pub secrets: Objects<Secret>,
-    /// Certificate authorities.
-    pub config_maps: Objects<ConfigMap>,
-    /// Namespaces, for their labels.
-    pub namespaces: Objects<Namespace>,
-    /// Who may refer into which namespace.
-    pub reference_grants: Objects<ReferenceGrant>,
+/// A kind of object that translation looks at.
+pub trait Kind: Clone + PartialEq + DeserializeOwned {
+    /// `kind`, as in manifests.
+    const KIND: &'static str;
+
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
 }
+
+/// Looks at the objects of each kind in turn.
+pub trait Visit {
+    /// The objects of one kind.
+    fn visit<T: Kind>(&mut self, objects: &Objects<T>);
+}
+
+/// Changes the objects of each kind in turn, with those of other manifests beside them.
+pub trait VisitBeside {
+    /// The objects of one kind.
+    fn visit<T: Kind>(&mut self, objects: &mut Objects<T>, beside: &Objects<T>);
+}
+
+macro_rules! manifests {
+    ($($(#[$doc:meta])* $field:ident: $kind:ident;)*) => {
+        /// Every object that translation looks at.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Manifests {
+            $($(#[$doc])* pub $field: Objects<$kind>,)*
+        }
+
+        $(impl Kind for $kind {
+            const KIND: &'static str = stringify!($kind);
+
+            fn metadata(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+        })*
+
+        impl Manifests {
+            /// Shows the objects of each kind.
+            pub fn each(&self, visitor: &mut impl Visit) {
+                $(visitor.visit(&self.$field);)*
+            }
+
+            /// Gives the objects of each kind to be changed, with the others of that kind.
+            pub fn each_beside(&mut self, beside: &Self, visitor: &mut impl VisitBeside) {
+                $(visitor.visit(&mut self.$field, &beside.$field);)*
+            }
+        }
+    };
+}
+
+manifests! {
+    /// APIs.
+    api_routes: ApiRoute;
+    /// Credentials of consumers.
+    api_keys: ApiKey;
+    /// Models.
+    ai_models: AiModel;
+    /// Issuers of tokens.
+    identity_providers: IdentityProvider;
+    /// How data planes behave.
+    gateway_configs: GatewayConfig;
+    /// Whose Gateways are whose.
+    gateway_classes: GatewayClass;
+    /// Where requests come in.
+    gateways: Gateway;
+    /// Backends.
+    services: Service;
+    /// Addresses of backends.
+    endpoint_slices: EndpointSlice;
+    /// Credentials and certificates.
+    secrets: Secret;
+    /// Certificate authorities.
+    config_maps: ConfigMap;
+    /// Namespaces, for their labels.
+    namespaces: Namespace;
+    /// Who may refer into which namespace.
+    reference_grants: ReferenceGrant;
+}
+
+/// The controller that GatewayClasses of ours name.
+pub const CONTROLLER: &str = "doorward.dev/gateway-controller";
 
 /// What translation cannot read from manifests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Context {
     /// The time, for what has expired.
     pub now: Timestamp,
-    /// The manifests are files and no cluster stands behind them.
-    pub standalone: bool,
+    /// The cluster that the manifests are of; `None` where they are files.
+    pub cluster: Option<Cluster>,
     /// What is said to exist elsewhere.
     pub assume: Vec<Assumption>,
+}
+
+impl Context {
+    /// Of files, with no cluster behind them.
+    #[must_use]
+    pub const fn of_files(now: Timestamp, assume: Vec<Assumption>) -> Self {
+        Self { now, cluster: None, assume }
+    }
+
+    /// Of a cluster.
+    #[must_use]
+    pub const fn of_cluster(now: Timestamp, cluster: Cluster) -> Self {
+        Self { now, cluster: Some(cluster), assume: Vec::new() }
+    }
+
+    /// Whether the manifests are files and no cluster stands behind them.
+    #[must_use]
+    pub const fn is_standalone(&self) -> bool {
+        self.cluster.is_none()
+    }
+}
+
+/// What translation must know of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// The Gateway of routes that name none.
+    pub default_gateway: ObjectName,
+    /// The version of Gateway API's definitions there (`gateway.networking.k8s.io/bundle-version`),
+    /// where it is known.
+    pub gateway_api: Option<Arc<str>>,
 }
 
 /// An object, or all of a kind, that exists although no manifest says so. References to it are

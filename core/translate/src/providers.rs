@@ -46,7 +46,7 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
 
 fn provider(world: &World<'_>, name: &ObjectName, spec: &written::IdentityProviderSpec, report: &mut Report) -> Option<Provider> {
     let at = FieldPath::of("spec");
-    let standalone = world.context.standalone;
+    let standalone = world.context.is_standalone();
     let issuer = report.need(&at.field("issuer"), parse::issuer(&spec.issuer, standalone));
     if spec.audiences.is_empty() {
         report.close(&at.field("audiences"), FaultCause::FieldMissing { field: "audiences".into() });
@@ -130,7 +130,7 @@ fn introspection(
     report: &mut Report,
 ) -> Option<Introspection> {
     let at = FieldPath::of("spec.introspection");
-    let uri = report.need(&at.field("uri"), parse::vouching_url(&written.uri, world.context.standalone));
+    let uri = report.need(&at.field("uri"), parse::vouching_url(&written.uri, world.context.is_standalone()));
     let reference = &written.client_secret_ref;
     let name = target(&reference.name, None, own);
     let place = at.field("clientSecretRef");

@@ -128,7 +128,7 @@ fn from_slices(
     }
     service.endpoints.sort_unstable();
     service.endpoints.dedup();
-    if service.endpoints.is_empty() && world.context.standalone {
+    if service.endpoints.is_empty() && world.context.is_standalone() {
         let reason = if !slices.is_empty() {
             format!("no EndpointSlice of this Service names a ready address for port {}", id.port)
         } else {

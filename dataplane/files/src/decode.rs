@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectRef};
 use manifest::State;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use translate::{Manifests, Objects, Written};
+use translate::{Kind, Manifests, Objects, VisitBeside, Written};
 
 /// Manifests, and from which values their objects were made.
 #[derive(Clone, Debug, Default)]
@@ -18,15 +17,27 @@ pub(crate) struct Decoded {
 
 /// Objects as typed manifests. An object whose value is as `before` is taken over from there.
 pub(crate) fn decode<'a>(states: impl Iterator<Item = (&'a ObjectRef, &'a State)>, before: &Decoded) -> Decoded {
+    let mut kinds: BTreeMap<&str, Vec<One<'_>>> = BTreeMap::new();
     let mut decoded = Decoded::default();
     for (reference, state) in states {
-        let one = One { reference, state, earlier: before.values.get(reference) };
-        one.insert(&mut decoded.manifests, &before.manifests);
+        kinds.entry(&reference.kind).or_default().push(One { reference, state, earlier: before.values.get(reference) });
         if let Some(good) = state.good() {
             decoded.values.insert(reference.clone(), Arc::clone(good.value()));
         }
     }
+    decoded.manifests.each_beside(&before.manifests, &mut Filling(kinds));
     decoded
+}
+
+/// Objects by kind, on their way into manifests.
+struct Filling<'a>(BTreeMap<&'a str, Vec<One<'a>>>);
+
+impl VisitBeside for Filling<'_> {
+    fn visit<T: Kind>(&mut self, objects: &mut Objects<T>, before: &Objects<T>) {
+        for one in self.0.remove(T::KIND).into_iter().flatten() {
+            objects.insert(one.reference.name.clone(), one.written(before));
+        }
+    }
 }
 
 /// One object on its way.
@@ -38,28 +49,8 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn insert(&self, to: &mut Manifests, before: &Manifests) {
-        match &*self.reference.kind {
-            "ApiRoute" => self.put(&mut to.api_routes, &before.api_routes),
-            "ApiKey" => self.put(&mut to.api_keys, &before.api_keys),
-            "AiModel" => self.put(&mut to.ai_models, &before.ai_models),
-            "IdentityProvider" => self.put(&mut to.identity_providers, &before.identity_providers),
-            "GatewayConfig" => self.put(&mut to.gateway_configs, &before.gateway_configs),
-            "Gateway" => self.put(&mut to.gateways, &before.gateways),
-            "Service" => self.put(&mut to.services, &before.services),
-            "EndpointSlice" => self.put(&mut to.endpoint_slices, &before.endpoint_slices),
-            "Secret" => self.put(&mut to.secrets, &before.secrets),
-            "ConfigMap" => self.put(&mut to.config_maps, &before.config_maps),
-            "Namespace" => self.put(&mut to.namespaces, &before.namespaces),
-            "ReferenceGrant" => self.put(&mut to.reference_grants, &before.reference_grants),
-            // The catalogue has no other kind, which a test holds.
-            _ => {}
-        }
-    }
-
-    fn put<T: DeserializeOwned>(&self, objects: &mut Objects<T>, before: &Objects<T>) {
-        let name = &self.reference.name;
-        let written = match self.state {
+    fn written<T: Kind>(&self, before: &Objects<T>) -> Written<T> {
+        match self.state {
             State::Good(object) => match self.value(object.value(), before) {
                 Ok(value) => Written::Good(value),
                 Err(fault) => Written::Broken(vec![*fault], Arc::clone(object.value())),
@@ -70,11 +61,10 @@ impl One<'_> {
                 Err(fault) => Written::Broken(vec![*fault], Arc::clone(good.value())),
             },
             State::Broken { object, faults } => Written::Broken(faults.clone(), Arc::clone(object.value())),
-        };
-        objects.insert(name.clone(), written);
+        }
     }
 
-    fn value<T: DeserializeOwned>(&self, value: &Arc<Value>, before: &Objects<T>) -> Result<Arc<T>, Box<Fault>> {
+    fn value<T: Kind>(&self, value: &Arc<Value>, before: &Objects<T>) -> Result<Arc<T>, Box<Fault>> {
         let is_same = self.earlier.is_some_and(|earlier| Arc::ptr_eq(earlier, value) || earlier == value);
         match before.get(&self.reference.name).and_then(Written::value) {
             Some(known) if is_same => Ok(Arc::clone(known)),
@@ -97,6 +87,7 @@ impl One<'_> {
 #[cfg(test)]
 mod tests {
     use manifest::Set;
+    use translate::Visit;
 
     use super::*;
     use crate::catalog;
@@ -109,35 +100,13 @@ mod tests {
         decode(set.objects().map(|(key, state)| (&key.reference, state)), before)
     }
 
-    fn count(manifests: &Manifests) -> [usize; 12] {
-        let Manifests {
-            api_routes,
-            api_keys,
-            ai_models,
-            identity_providers,
-            gateway_configs,
-            gateways,
-            services,
-            endpoint_slices,
-            secrets,
-            config_maps,
-            namespaces,
-            reference_grants,
-        } = manifests;
-        [
-            api_routes.len(),
-            api_keys.len(),
-            ai_models.len(),
-            identity_providers.len(),
-            gateway_configs.len(),
-            gateways.len(),
-            services.len(),
-            endpoint_slices.len(),
-            secrets.len(),
-            config_maps.len(),
-            namespaces.len(),
-            reference_grants.len(),
-        ]
+    /// How many objects of each kind there are.
+    struct Counted(Vec<(&'static str, usize)>);
+
+    impl Visit for Counted {
+        fn visit<T: Kind>(&mut self, objects: &Objects<T>) {
+            self.0.push((T::KIND, objects.len()));
+        }
     }
 
     #[test]
@@ -147,7 +116,13 @@ mod tests {
             format!("---\napiVersion: {group}{}\nkind: {}\nmetadata: {{name: a}}\n", kind.version, kind.kind)
         });
         let set = set(&texts.collect::<String>());
-        assert_eq!(count(&decoded(&set, &Decoded::default()).manifests), [1; 12]);
+        let mut found = Counted(Vec::new());
+        decoded(&set, &Decoded::default()).manifests.each(&mut found);
+        let mut kinds: Vec<(&str, usize)> = crds::definition::kinds().iter().map(|kind| (kind.kind, 1)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        found.0.sort_unstable();
+        assert_eq!(found.0, kinds);
     }
 
     #[test]

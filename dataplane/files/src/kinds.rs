@@ -27,7 +27,7 @@ fn build() -> Catalog {
             group: kind.group,
             versions: &versions,
             kind: kind.kind,
-            is_namespaced: kind.kind != "Namespace",
+            is_namespaced: kind.is_namespaced(),
             is_native: matches!(kind.group, "" | "discovery.k8s.io"),
             schema: &kind.schema,
         };
@@ -47,7 +47,7 @@ mod tests {
             let text = format!("apiVersion: {api}\nkind: {}\nmetadata: {{name: a}}\n", kind.kind);
             let file = manifest::read("f.yaml", text.as_bytes(), catalog());
             let found: Vec<String> = file.objects.iter().map(|object| object.reference().to_string()).collect();
-            let expected = if kind.kind == "Namespace" { "Namespace a".to_owned() } else { format!("{} default/a", kind.kind) };
+            let expected = if kind.is_namespaced() { format!("{} default/a", kind.kind) } else { format!("{} a", kind.kind) };
             assert_eq!(found, [expected], "{text}");
         }
     }

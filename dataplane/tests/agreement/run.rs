@@ -138,7 +138,7 @@ async fn all(seed: u64, pairs: usize) -> Tally {
 
 fn snapshot(world: &World) -> Arc<ir::Snapshot> {
     let input = Input { paths: vec!["-".into()], stdin: world.text().into_bytes().into() };
-    let context = Context { now: world.began, standalone: true, assume: Vec::new() };
+    let context = Context::of_files(world.began, Vec::new());
     Session::new(input, context).reload(world.began).snapshot
 }
 

@@ -74,7 +74,7 @@ impl Shop {
 fn snapshot(manifests: &str) -> Arc<ir::Snapshot> {
     let now = jiff::Timestamp::now();
     let input = Input { paths: vec!["-".into()], stdin: manifests.as_bytes().into() };
-    let mut session = Session::new(input, Context { now, standalone: true, assume: Vec::new() });
+    let mut session = Session::new(input, Context::of_files(now, Vec::new()));
     let outcome = session.reload(now);
     for finding in outcome.report.findings() {
         println!("{finding:?}");

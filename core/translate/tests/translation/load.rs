@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Severity};
-use ir::Snapshot;
-use serde::de::DeserializeOwned;
+use ir::{RouteId, Snapshot};
 use serde_json::{Map, Value, json};
-use translate::{Assumption, Context, Manifests, Objects, Translation, Written};
+use translate::{Assumption, Cluster, Context, Kind, Manifests, Objects, Translation, VisitBeside, Written};
 
 /// Noon of the first day of 2026.
 pub(crate) fn context() -> Context {
-    Context { now: "2026-01-01T12:00:00Z".parse().unwrap(), standalone: true, assume: Vec::new() }
+    Context::of_files("2026-01-01T12:00:00Z".parse().unwrap(), Vec::new())
 }
 
 pub(crate) fn documents(text: &str) -> Vec<Value> {
@@ -19,31 +18,40 @@ pub(crate) fn documents(text: &str) -> Vec<Value> {
 
 /// Manifests from documents. A document of kind `Context` changes how they are translated.
 pub(crate) fn manifests(documents: &[Value]) -> (Manifests, Context) {
-    let mut all = Manifests::default();
     let mut context = context();
-    for document in documents {
-        let kind = document["kind"].as_str().unwrap_or_default();
-        match kind {
-            "ApiRoute" => add(&mut all.api_routes, document),
-            "ApiKey" => add(&mut all.api_keys, document),
-            "AiModel" => add(&mut all.ai_models, document),
-            "IdentityProvider" => add(&mut all.identity_providers, document),
-            "GatewayConfig" => add(&mut all.gateway_configs, document),
-            "Gateway" => add(&mut all.gateways, document),
-            "Service" => add(&mut all.services, document),
-            "EndpointSlice" => add(&mut all.endpoint_slices, document),
-            "Secret" => add(&mut all.secrets, document),
-            "ConfigMap" => add(&mut all.config_maps, document),
-            "Namespace" => add(&mut all.namespaces, document),
-            "ReferenceGrant" => add(&mut all.reference_grants, document),
-            "Context" => {
-                context.standalone = document["standalone"].as_bool().unwrap_or(true);
-                context.assume = document["assume"].as_array().into_iter().flatten().map(assumption).collect();
-            }
-            other => panic!("kind {other:?}"),
+    let mut loading = Loading(documents.iter().collect());
+    loading.0.retain(|document| {
+        let is_context = document["kind"] == "Context";
+        if is_context {
+            read_context(document, &mut context);
         }
-    }
+        !is_context
+    });
+    let mut all = Manifests::default();
+    all.each_beside(&Manifests::default(), &mut loading);
+    assert!(loading.0.is_empty(), "kinds that nobody reads: {:?}", loading.0);
     (all, context)
+}
+
+/// `cluster: true` is a cluster whose default Gateway is `doorward-system/doorward`.
+fn read_context(document: &Value, context: &mut Context) {
+    if document["cluster"].as_bool() == Some(true) {
+        let default_gateway = ObjectName::new("doorward-system", "doorward");
+        context.cluster = Some(Cluster { default_gateway, gateway_api: document["gatewayApi"].as_str().map(Arc::from) });
+    }
+    context.assume = document["assume"].as_array().into_iter().flatten().map(assumption).collect();
+}
+
+/// Documents that are of no kind yet.
+struct Loading<'a>(Vec<&'a Value>);
+
+impl VisitBeside for Loading<'_> {
+    fn visit<T: Kind>(&mut self, objects: &mut Objects<T>, _: &Objects<T>) {
+        let (mine, others) = self.0.iter().partition(|document| document["kind"] == T::KIND);
+        self.0 = others;
+        let mine: Vec<&Value> = mine;
+        mine.into_iter().for_each(|document| add(objects, document));
+    }
 }
 
 fn assumption(value: &Value) -> Assumption {
@@ -55,11 +63,11 @@ fn assumption(value: &Value) -> Assumption {
 }
 
 /// What the reader of a document with annotation `test: LastGood` or `test: Broken` found.
-fn add<T: DeserializeOwned>(objects: &mut Objects<T>, document: &Value) {
+fn add<T: Kind>(objects: &mut Objects<T>, document: &Value) {
     let metadata = &document["metadata"];
     let kind = document["kind"].as_str().unwrap();
     let namespace = match kind {
-        "Namespace" => "",
+        "Namespace" | "GatewayClass" => "",
         _ => metadata["namespace"].as_str().unwrap_or("default"),
     };
     let name = ObjectName::new(namespace, metadata["name"].as_str().unwrap_or_default());
@@ -146,6 +154,11 @@ fn shorten(value: &mut Value) {
 fn one_line(members: &Map<String, Value>) -> Option<String> {
     if let (Some(namespace), Some(name), 2) = (members.get("namespace"), members.get("name"), members.len()) {
         return Some(format!("{}/{}", namespace.as_str()?, name.as_str()?));
+    }
+    if let Ok(route) = serde_json::from_value::<RouteId>(Value::Object(members.clone()))
+        && members.len() == 3
+    {
+        return Some(route.to_string());
     }
     let fault = serde_json::from_value::<Fault>(Value::Object(members.clone())).ok()?;
     Some(line(&fault))

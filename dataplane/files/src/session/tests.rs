@@ -36,7 +36,7 @@ fn served(snapshot: &Snapshot) -> Vec<String> {
         let closed = route.serve.as_result().map_err(|fault| fault.code()).and_then(|serve| {
             serve.versions.iter().try_for_each(|version| version.backend.as_result().map(|_| ()).map_err(|fault| fault.code()))
         });
-        format!("{} {path}{}", route.id.0.name, closed.err().map(|code| format!(" {code}")).unwrap_or_default())
+        format!("{} {path}{}", route.id.name.name, closed.err().map(|code| format!(" {code}")).unwrap_or_default())
     };
     snapshot.routes.values().map(line).collect()
 }
@@ -58,7 +58,7 @@ fn check(steps: &[Step<'_>]) {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("0.yaml"), GATEWAY).unwrap();
     let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-    let context = Context { now, standalone: true, assume: Vec::new() };
+    let context = Context::of_files(now, Vec::new());
     let mut session = Session::new(Input::new(vec![folder.path().to_owned()]), context);
     for (number, (files, routes, findings)) in steps.iter().enumerate() {
         for (name, text) in *files {
@@ -201,7 +201,7 @@ fn a_broken_certificate_leaves_the_last_good_one() {
     let (good, broken) = (secret(&pair.cert.pem()), secret("no certificate"));
     let folder = TempDir::new().unwrap();
     let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-    let context = Context { now, standalone: true, assume: Vec::new() };
+    let context = Context::of_files(now, Vec::new());
     let mut session = Session::new(Input::new(vec![folder.path().to_owned()]), context);
     fs::write(folder.path().join("g.yaml"), gateway).unwrap();
     let mut reload = |text: &str| {
@@ -221,7 +221,7 @@ fn there_are_counts_and_an_input() {
     let input =
         Input { paths: vec!["-".into()], stdin: [GATEWAY, &open("a", "/a"), &open("b", "/b")].concat().into_bytes().into() };
     let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-    let mut session = Session::new(input, Context { now, standalone: true, assume: Vec::new() });
+    let mut session = Session::new(input, Context::of_files(now, Vec::new()));
     assert!(session.input().has_stdin());
     let outcome = session.reload(now);
     assert_eq!((outcome.counts.to_string().as_str(), outcome.counts.files), ("1 Gateway, 2 ApiRoutes", 1));
