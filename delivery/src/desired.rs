@@ -15,7 +15,7 @@ pub(crate) struct Desired {
     pub(crate) digest: Digest,
     snapshot: Arc<Snapshot>,
     resources: BTreeMap<ResourceId, Arc<Encoded>>,
-    versions: HashMap<Bytes, (ResourceId, Version)>,
+    versions: HashMap<Bytes, Version>,
 }
 
 impl Desired {
@@ -37,18 +37,13 @@ impl Desired {
             }
             None => snapshot.resources().for_each(|resource| take(&resource)),
         }
-        let versions = resources.iter().map(|(id, encoded)| (encoded.id.clone(), (id.clone(), encoded.version))).collect();
+        let versions = resources.values().map(|encoded| (encoded.id.clone(), encoded.version)).collect();
         let digest = digest(resources.values().map(|encoded| encoded.version));
         Self { revision: Revision::default(), digest, snapshot, resources, versions }
     }
 
     pub(crate) fn numbered(self, revision: Revision) -> Self {
         Self { revision, ..self }
-    }
-
-    /// The resource of an encoded id.
-    pub(crate) fn resource(&self, id: &Bytes) -> Option<&ResourceId> {
-        self.versions.get(id).map(|(id, _)| id)
     }
 
     /// What a replica that has `sent` lacks, what is used before what uses it, and what it has too much.
@@ -78,7 +73,7 @@ impl Sent {
     fn version(&self, id: &Bytes) -> Option<Version> {
         match self {
             Self::Held(held) => held.get(id).copied(),
-            Self::All(all) => all.versions.get(id).map(|(_, version)| *version),
+            Self::All(all) => all.versions.get(id).copied(),
         }
     }
 }

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 /// The version of a resource: 128 bits of the hash of its bytes. It says nothing of when, so any operator can
 /// tell what a replica lacks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version([u8; 16]);
+pub(crate) struct Version([u8; 16]);
 
 impl Version {
     fn of(bytes: &[u8]) -> Self {
@@ -32,6 +32,18 @@ impl Version {
     }
 }
 
+impl From<[u8; 16]> for Version {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Version> for [u8; 16] {
+    fn from(version: Version) -> Self {
+        version.0
+    }
+}
+
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -39,7 +51,7 @@ impl fmt::Debug for Version {
 }
 
 /// The state of a whole Gateway: equal on all operators that have the same versions of the same resources.
-pub type Digest = Version;
+pub(crate) type Digest = Version;
 
 /// The digest of versions in the order of their resources. Ids are in the bytes that the versions are of.
 pub(crate) fn digest(versions: impl Iterator<Item = Version>) -> Digest {
@@ -133,10 +145,5 @@ fn unknown(sent: &Value, read: &Value) -> Option<String> {
 
 /// Whether a field asks for nothing, so that whoever does not know it misses nothing.
 fn says_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Map(members) => members.is_empty(),
-        _ => false,
-    }
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_map().is_some_and(Vec::is_empty)
 }

@@ -50,7 +50,10 @@ pub(crate) async fn serve(connected: Connected, mut inbound: Streaming<FromRepli
                 Err(_) => return,
             },
             changed = session.connected.desired.changed(), if session.is_waiting() => match changed {
-                Ok(()) => Ok(session.send_newest()),
+                Ok(()) => {
+                    session.send_newest();
+                    Ok(())
+                }
                 Err(_) => return,
             },
         };
