@@ -1,0 +1,264 @@
+//! Making and replacing the text of a key.
+
+use std::collections::BTreeMap;
+
+use crds::standard::Secret;
+use crds::v1alpha1::ApiKey;
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use policy::key_text::{self, ENTROPY, Environment, KeyForm, KeyText};
+use thiserror::Error;
+use translate::issue;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::decide::{Decision, ISSUED_AT, ROTATED_FOR, Work, decide};
+
+/// Who writes generated Secrets, to the API server.
+const MANAGER: &str = "doorward-keys";
+/// What made keys are for, as `doorward key new` has it.
+const ENVIRONMENT: &str = "live";
+/// Who looks after generated Secrets, to people and tools.
+const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "doorward");
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The Secret was made.
+    Created,
+    /// Its text was replaced.
+    Rotated {
+        /// The end of the old text.
+        until: Timestamp,
+    },
+    /// Nothing: the Secret is not what it was when that was decided. A watch brings what it is now.
+    Overtaken,
+}
+
+/// Why nothing could be done.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// The API server did not take it.
+    #[error("writing Secret {namespace}/{name}")]
+    Api {
+        /// The namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+        /// What it said.
+        #[source]
+        source: kube::Error,
+    },
+    /// The system has no randomness.
+    #[error("no randomness for a key")]
+    Entropy(#[source] getrandom::Error),
+    /// An ApiKey without a name, namespace or uid, which no API server has.
+    #[error("an ApiKey without a name, namespace or uid")]
+    Nameless,
+}
+
+/// Does what was decided. A Secret that somebody else wrote meanwhile is left alone.
+///
+/// # Errors
+/// The API server did not take it, or there is no randomness; a later try is safe.
+pub async fn carry_out(client: &Client, work: &Work, now: Timestamp) -> Result<Outcome, KeyError> {
+    let (key, name) = (&*work.key, &work.key.spec.secret_ref.name);
+    let namespace = key.metadata.namespace.as_deref().ok_or(KeyError::Nameless)?;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let failed = |source| KeyError::Api { namespace: namespace.to_owned(), name: name.clone(), source };
+    let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    let written = match work.decision {
+        Decision::Nothing { .. } | Decision::NotOwned => return Ok(Outcome::Overtaken),
+        Decision::Create => {
+            let made = created(key, &mut entropy()?, now).ok_or(KeyError::Nameless)?;
+            secrets.create(&params, &made).await.map(|_| Outcome::Created)
+        }
+        Decision::Rotate { .. } => {
+            // Decided again on what is there now; the version in it refuses what comes between.
+            let Some(current) = secrets.get_opt(name).await.map_err(failed)? else { return Ok(Outcome::Overtaken) };
+            let Decision::Rotate { until } = decide(key, Some(&current), now) else { return Ok(Outcome::Overtaken) };
+            let next = rotated(key, current, &mut entropy()?, (now, until));
+            secrets.replace(name, &params, &next).await.map(|_| Outcome::Rotated { until })
+        }
+    };
+    match written {
+        Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => Ok(Outcome::Overtaken),
+        written => written.map_err(failed),
+    }
+}
+
+fn entropy() -> Result<[u8; ENTROPY], KeyError> {
+    let mut bytes = [0; ENTROPY];
+    getrandom::fill(&mut bytes).map_err(KeyError::Entropy)?;
+    Ok(bytes)
+}
+
+/// The Secret of a key that has none; `None` for a key that no API server has.
+fn created(key: &ApiKey, entropy: &mut [u8; ENTROPY], now: Timestamp) -> Option<Secret> {
+    let text = text(entropy)?;
+    let owner = OwnerReference {
+        api_version: format!("{}/{}", crds::GROUP, crds::VERSION),
+        kind: "ApiKey".to_owned(),
+        name: key.metadata.name.clone()?,
+        uid: key.metadata.uid.clone()?,
+        controller: Some(true),
+        block_owner_deletion: None,
+    };
+    let mut annotations = BTreeMap::new();
+    mark(&mut annotations, key, now);
+    Some(Secret {
+        metadata: ObjectMeta {
+            name: Some(key.spec.secret_ref.name.clone()),
+            namespace: key.metadata.namespace.clone(),
+            labels: Some(BTreeMap::from([(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned())])),
+            annotations: Some(annotations),
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        },
+        type_: Some("Opaque".to_owned()),
+        data: Some(BTreeMap::from([(issue::KEY.to_owned(), ByteString(text.expose().as_bytes().to_vec()))])),
+        ..Secret::default()
+    })
+}
+
+/// The Secret with a new text, and the hash and end of the old one. What else it holds stays.
+fn rotated(key: &ApiKey, mut secret: Secret, entropy: &mut [u8; ENTROPY], (now, until): (Timestamp, Timestamp)) -> Secret {
+    let data = secret.data.get_or_insert_default();
+    for name in [issue::PREVIOUS_SHA256, issue::PREVIOUS_ID, issue::PREVIOUS_UNTIL, "sha256"] {
+        data.remove(name);
+    }
+    let old = data.remove(issue::KEY).and_then(|bytes| String::from_utf8(bytes.0).ok()).map(Zeroizing::new);
+    let mut put = |name: &str, value: &str| data.insert(name.to_owned(), ByteString(value.as_bytes().to_vec()));
+    if let Some(old) = old {
+        let old = old.trim_end_matches(['\r', '\n']);
+        put(issue::PREVIOUS_SHA256, &hexadecimal(&key_text::digest(old)));
+        put(issue::PREVIOUS_UNTIL, &until.to_string());
+        if let (KeyForm::Ours { .. }, Some((public, _))) = (key_text::classify(old), old.rsplit_once('_')) {
+            put(issue::PREVIOUS_ID, public);
+        }
+    }
+    if let Some(text) = text(entropy) {
+        put(issue::KEY, text.expose());
+    }
+    mark(secret.metadata.annotations.get_or_insert_default(), key, now);
+    secret
+}
+
+fn text(entropy: &mut [u8; ENTROPY]) -> Option<KeyText> {
+    let text = Environment::parse(ENVIRONMENT).map(|environment| KeyText::generate(&environment, entropy));
+    entropy.zeroize();
+    text
+}
+
+/// Writes down what the text was made for.
+fn mark(annotations: &mut BTreeMap<String, String>, key: &ApiKey, now: Timestamp) {
+    annotations.insert(ISSUED_AT.to_owned(), now.to_string());
+    match key.metadata.annotations.as_ref().and_then(|annotations| annotations.get(issue::ROTATE)) {
+        Some(wanted) => annotations.insert(ROTATED_FOR.to_owned(), wanted.clone()),
+        None => annotations.remove(ROTATED_FOR),
+    };
+}
+
+fn hexadecimal(bytes: &[u8; 32]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cause::ObjectName;
+    use std::sync::Arc;
+    use translate::{Cluster, Context, Manifests, Written, translate};
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn key(rotate: Option<&str>) -> ApiKey {
+        let mut key: ApiKey = serde_json::from_value(serde_json::json!({
+            "apiVersion": "doorward.dev/v1alpha1",
+            "kind": "ApiKey",
+            "metadata": {"name": "app", "namespace": "shop", "uid": "uid-1"},
+            "spec": {"secretRef": {"name": "app-key"}, "issue": "Generate", "rotation": {"every": "10s", "overlap": "4s"}},
+        }))
+        .unwrap();
+        key.metadata.annotations = rotate.map(|value| BTreeMap::from([(issue::ROTATE.to_owned(), value.to_owned())]));
+        key
+    }
+
+    fn value<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
+        secret.data.as_ref().unwrap().get(name).map(|bytes| std::str::from_utf8(&bytes.0).unwrap())
+    }
+
+    /// What translation makes of a key and its Secret.
+    fn meant(key: &ApiKey, secret: &Secret) -> ir::Key {
+        let mut manifests = Manifests::default();
+        manifests.api_keys.insert(ObjectName::new("shop", "app"), Written::Good(Arc::new(key.clone())));
+        manifests.secrets.insert(ObjectName::new("shop", "app-key"), Written::Good(Arc::new(secret.clone())));
+        let cluster = Cluster { default_gateway: ObjectName::new("doorward-system", "doorward"), gateway_api: None };
+        let context = Context::of_cluster(time("2026-06-01T12:00:00Z"), cluster);
+        let translation = translate(&manifests, &context);
+        assert_eq!(translation.faults, []);
+        ir::Key::clone(translation.snapshot.keys.values().next().unwrap())
+    }
+
+    #[test]
+    fn a_made_secret_is_of_its_key_and_says_when_it_was_made() {
+        let now = time("2026-06-01T12:00:00Z");
+        let secret = created(&key(Some("a")), &mut [5; ENTROPY], now).unwrap();
+        let text = value(&secret, "key").unwrap();
+        assert!(matches!(key_text::classify(text), KeyForm::Ours { .. }), "{text}");
+        assert!(text.starts_with("dw_live_"));
+        let meant = meant(&key(Some("a")), &secret);
+        assert_eq!((meant.hash, meant.previous), (Some(key_text::digest(text)), None));
+        assert_eq!(decide(&key(Some("a")), Some(&secret), now), Decision::Nothing { until: Some(time("2026-06-01T12:00:10Z")) });
+        assert!(matches!(decide(&key(Some("b")), Some(&secret), now), Decision::Rotate { .. }));
+        // An API server has all of these; without them nothing is written.
+        let mut odd = key(None);
+        odd.metadata.uid = None;
+        assert_eq!(created(&odd, &mut [5; ENTROPY], now), None);
+    }
+
+    #[test]
+    fn a_rotation_keeps_what_is_needed_of_the_old_text() {
+        let (start, later) = (time("2026-06-01T12:00:00Z"), time("2026-06-01T12:00:10Z"));
+        let until = time("2026-06-01T12:00:14Z");
+        let mut first = created(&key(None), &mut [5; ENTROPY], start).unwrap();
+        first.metadata.resource_version = Some("42".into());
+        first.data.as_mut().unwrap().insert("note".into(), ByteString(b"a user's".to_vec()));
+        let old = value(&first, "key").unwrap().to_owned();
+        assert_eq!(decide(&key(None), Some(&first), later), Decision::Rotate { until });
+        let second = rotated(&key(None), first, &mut [6; ENTROPY], (later, until));
+        assert_eq!(second.metadata.resource_version.as_deref(), Some("42"));
+        assert_eq!(value(&second, "note"), Some("a user's"));
+        assert!(second.data.as_ref().unwrap().values().all(|bytes| bytes.0 != old.as_bytes()), "the old text is gone");
+        let meant = meant(&key(None), &second);
+        let previous = meant.previous.unwrap();
+        assert_eq!(meant.hash, Some(key_text::digest(value(&second, "key").unwrap())));
+        assert_eq!((previous.hash, previous.until), (key_text::digest(&old), until));
+        assert_eq!(previous.public_id.as_deref(), old.rsplit_once('_').map(|(public, _)| public));
+        assert_ne!(meant.hash, Some(previous.hash));
+        // Done once, it is not due again at the same time.
+        assert_eq!(decide(&key(None), Some(&second), later), Decision::Nothing { until: Some(time("2026-06-01T12:00:20Z")) });
+        let third = rotated(&key(Some("x")), second, &mut [7; ENTROPY], (until, until));
+        assert_eq!(third.metadata.annotations.as_ref().unwrap().get(ROTATED_FOR).map(String::as_str), Some("x"));
+        let fourth = rotated(&key(None), third, &mut [8; ENTROPY], (until, until));
+        assert_eq!(fourth.metadata.annotations.as_ref().unwrap().get(ROTATED_FOR), None);
+    }
+
+    #[test]
+    fn a_secret_that_lost_its_text_gets_a_new_one_and_no_old_one() {
+        let now = time("2026-06-01T12:00:00Z");
+        let mut secret = created(&key(None), &mut [5; ENTROPY], now).unwrap();
+        secret.data = None;
+        let mended = rotated(&key(None), secret, &mut [6; ENTROPY], (now, now));
+        assert!(value(&mended, "key").is_some());
+        assert_eq!(value(&mended, "previous-sha256"), None);
+    }
+}
