@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cause::ObjectName;
+use cause::{ObjectName, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 macro_rules! named {
@@ -20,8 +20,6 @@ macro_rules! named {
 }
 
 named! {
-    /// An ApiRoute.
-    RouteId;
     /// An ApiKey.
     KeyId;
     /// An IdentityProvider.
@@ -30,6 +28,64 @@ named! {
     ModelId;
     /// A TLS Secret.
     CertificateId;
+}
+
+/// A kind whose objects are routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RouteKind {
+    /// Doorward's own.
+    ApiRoute,
+    /// Gateway API's.
+    #[serde(rename = "HTTPRoute")]
+    HttpRoute,
+    /// Kubernetes'.
+    Ingress,
+}
+
+impl RouteKind {
+    /// The kind, as manifests write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ApiRoute => "ApiRoute",
+            Self::HttpRoute => "HTTPRoute",
+            Self::Ingress => "Ingress",
+        }
+    }
+}
+
+/// One route: an object, or one rule of an object that has several.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RouteId {
+    /// The object's kind.
+    pub kind: RouteKind,
+    /// The object's name.
+    pub name: ObjectName,
+    /// Which of its rules, from 0; always 0 for kinds without rules.
+    pub rule: u16,
+}
+
+impl RouteId {
+    /// An ApiRoute.
+    #[must_use]
+    pub const fn api(name: ObjectName) -> Self {
+        Self { kind: RouteKind::ApiRoute, name, rule: 0 }
+    }
+
+    /// The object that the route comes from.
+    #[must_use]
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef::new(self.kind.name(), self.name.clone())
+    }
+}
+
+impl fmt::Display for RouteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RouteKind::ApiRoute => self.name.fmt(f),
+            RouteKind::HttpRoute | RouteKind::Ingress => write!(f, "{} {} rule {}", self.kind.name(), self.name, self.rule),
+        }
+    }
 }
 
 /// One port of a Service.

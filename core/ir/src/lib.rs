@@ -29,7 +29,7 @@ pub use checks::{
 };
 pub use delta::Delta;
 pub use identity::{Claims, Introspection, Key, KeySet, PreviousText, Provider};
-pub use ids::{CertificateId, KeyId, ListenerId, ModelId, ProviderId, RouteId, ServiceId};
+pub use ids::{CertificateId, KeyId, ListenerId, ModelId, ProviderId, RouteId, RouteKind, ServiceId};
 pub use listener::{Certificate, Listener, Protocol};
 pub use matching::{HostPattern, Match, PathMatch, ValueMatch, ValuePattern};
 pub use model::{Dialect, Model};

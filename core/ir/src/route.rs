@@ -11,8 +11,11 @@ use crate::{Backend, Checks, HostPattern, ListenerId, Match, Part, RouteId};
 /// One route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Route {
-    /// The ApiRoute.
+    /// The object, and which of its rules.
     pub id: RouteId,
+    /// When the object was created, where that is known: of routes that would take a request
+    /// alike, the oldest does.
+    pub created_at: Option<Timestamp>,
     /// The listeners that take it.
     pub listeners: BTreeSet<ListenerId>,
     /// The hosts; empty takes every host of its listeners.

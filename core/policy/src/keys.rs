@@ -183,7 +183,7 @@ pub fn judge(key: &Key, now: Timestamp) -> Result<(), Credential> {
 /// `access.route_not_granted`.
 pub fn judge_route(key: &Key, route: &RouteId) -> Result<(), Access> {
     match &key.routes {
-        Some(routes) if !routes.contains(route) => Err(Access::RouteNotGranted { route: route.0.clone(), key: key.id.0.clone() }),
+        Some(routes) if !routes.contains(route) => Err(Access::RouteNotGranted { route: route.name.clone(), key: key.id.0.clone() }),
         Some(_) | None => Ok(()),
     }
 }
@@ -195,7 +195,7 @@ pub fn judge_route(key: &Key, route: &RouteId) -> Result<(), Access> {
 pub fn judge_consumer(key: &Key, consumers: &Consumers, route: &RouteId) -> Result<(), Access> {
     match &consumers.namespaces {
         Some(namespaces) if !namespaces.contains(&key.id.0.namespace) => {
-            Err(Access::ConsumerNotAdmitted { route: route.0.clone(), key: key.id.0.clone() })
+            Err(Access::ConsumerNotAdmitted { route: route.name.clone(), key: key.id.0.clone() })
         }
         Some(_) | None => Ok(()),
     }
@@ -331,8 +331,8 @@ mod tests {
     fn a_key_is_for_its_routes_and_its_namespace() {
         fn check(routes: Option<&[&str]>, admitted: Option<&[&str]>, expected: (bool, bool)) {
             let mut key = key("k", None);
-            let route = RouteId(ObjectName::new("shop", "orders"));
-            key.routes = routes.map(|names| names.iter().map(|name| RouteId(ObjectName::new("shop", *name))).collect());
+            let route = RouteId::api(ObjectName::new("shop", "orders"));
+            key.routes = routes.map(|names| names.iter().map(|name| RouteId::api(ObjectName::new("shop", *name))).collect());
             let consumers = Consumers {
                 namespaces: admitted.map(|names| names.iter().map(|name| Arc::from(*name)).collect::<BTreeSet<_>>()),
                 enforcement: Enforcement::Enforce,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, FieldPath, ObjectRef};
+use cause::{Fault, FaultCause, FieldPath};
 use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId};
 
 use crate::attach::common;
@@ -15,9 +15,9 @@ type Claim<'a> = (&'a ListenerId, Option<HostPattern>, &'a Match);
 pub(crate) fn close(routes: &mut BTreeMap<RouteId, Route>, listeners: &Listeners, faults: &mut Vec<Fault>) {
     for (one, other) in pairs(routes, listeners) {
         let fault = Fault::error(
-            ObjectRef::new("ApiRoute", one.0.clone()),
+            one.object(),
             FieldPath::of("spec.path"),
-            FaultCause::Conflict { other: ObjectRef::new("ApiRoute", other.0), what: "host, path and matches".into() },
+            FaultCause::Conflict { other: other.object(), what: "host, path and matches".into() },
         );
         faults.push(fault.clone());
         if let Some(route) = routes.get_mut(&one)

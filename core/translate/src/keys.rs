@@ -108,7 +108,7 @@ fn routes(world: &World<'_>, own: &ObjectName, spec: &ApiKeySpec, report: &mut R
                 report.error(&FieldPath::of("spec.routes").index(index), cause);
             }
         }
-        routes.insert(RouteId(name));
+        routes.insert(RouteId::api(name));
     }
     Some(routes)
 }
@@ -135,7 +135,7 @@ fn held(world: &World<'_>, own: &ObjectName, object: &ApiKey, report: &mut Repor
             report.need(&at, held)
         }
         Ok(Found::Assumed) => None,
-        Err(FaultCause::SecretNotFound(_)) if generated && world.context.standalone => {
+        Err(FaultCause::SecretNotFound(_)) if generated && world.context.is_standalone() => {
             let what = format!("the operator of a cluster writes Secret {name}; `doorward key new` makes one for files");
             report.need(&at, Err(FaultCause::NotHere { what: what.into() }))
         }

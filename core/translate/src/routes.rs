@@ -6,6 +6,8 @@ use std::sync::Arc;
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
 use crds::v1alpha1::{ApiRoute, ApiRouteSpec, ParentRef, RouteMatch, ValueMatch, ValueMatchType};
 use ir::{HostPattern, Match, Part, PathMatch, Provider, ProviderId, Route, RouteId, Serve, Settings, ValuePattern};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -42,13 +44,17 @@ pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> B
             Written::Good(object) | Written::LastGood(object, _) => {
                 let place = locate(around, name, Place::of(&object.spec), &mut report);
                 let serve = serve(around, name, &object.spec, &mut report, gathered);
-                place.map(|place| place.with(name, serve))
+                place.map(|place| place.with(name, created_at(&object.metadata), serve))
             }
             Written::Broken(faults, tree) => {
                 let fault = closing_fault(KIND, name, faults);
                 let place = Place::read(tree).and_then(|place| locate(around, name, place, &mut report));
                 rehearse(around, name, (tree, faults), report, &mut gathered.faults);
-                routes.extend(place.map(|place| (RouteId(name.clone()), place.with(name, Part::Broken(fault)))));
+                routes.extend(
+                    place
+                        .map(|place| place.with(name, read_created_at(tree), Part::Broken(fault)))
+                        .map(|route| (route.id.clone(), route)),
+                );
                 continue;
             }
         };
@@ -116,10 +122,20 @@ struct Located {
 }
 
 impl Located {
-    fn with(self, name: &ObjectName, serve: Part<Arc<Serve>>) -> Route {
+    fn with(self, name: &ObjectName, created_at: Option<Timestamp>, serve: Part<Arc<Serve>>) -> Route {
         let Self { listeners, hostnames, matches } = self;
-        Route { id: RouteId(name.clone()), listeners, hostnames, matches, serve }
+        Route { id: RouteId::api(name.clone()), created_at, listeners, hostnames, matches, serve }
     }
+}
+
+/// When the API server made an object; `None` for objects of files.
+pub(crate) fn created_at(metadata: &ObjectMeta) -> Option<Timestamp> {
+    metadata.creation_timestamp.as_ref().map(|time| time.0)
+}
+
+/// The same, of an object that could not be read as its kind.
+pub(crate) fn read_created_at(tree: &Value) -> Option<Timestamp> {
+    tree.pointer("/metadata/creationTimestamp")?.as_str()?.parse().ok()
 }
 
 /// Where a route is, or `None` where its host, path or matches cannot be told at all.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
+use cause::{Fault, FaultCause, FieldPath, ObjectRef};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ir::{Part, ProviderId, Snapshot};
 use policy::addresses::AddressRules;
@@ -36,7 +36,7 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
         .values()
         .map(|written| {
             Arc::new(Route {
-                name: written.id.0.clone(),
+                name: written.id.name.clone(),
                 id: written.id.clone(),
                 serve: serve(written, &targets, &providers, state),
             })
@@ -49,7 +49,10 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
         ports: ports(snapshot, placement),
         routes,
         key_headers: keys.iter().map(|held| IdentityHeaders::of(&held.principal)).collect(),
-        key_limits: keys.iter().map(|held| limits("ApiKey", &held.key.id.0, &held.key.limits, state)).collect(),
+        key_limits: keys
+            .iter()
+            .map(|held| limits(&ObjectRef::new("ApiKey", held.key.id.0.clone()), &held.key.limits, state))
+            .collect(),
         keys,
         anonymous: Principal::anonymous(),
     }
@@ -223,9 +226,8 @@ fn provider(written: &Arc<ir::Provider>, state: &State) -> Provider {
     }
 }
 
-fn limits(kind: &str, name: &ObjectName, written: &[ir::Limit], state: &State) -> Vec<HeldLimit> {
-    let holder = ObjectRef::new(kind, name.clone());
-    written.iter().map(|limit| HeldLimit::compile(&holder, limit, |text| state.stable_hash(text))).collect()
+fn limits(holder: &ObjectRef, written: &[ir::Limit], state: &State) -> Vec<HeldLimit> {
+    written.iter().map(|limit| HeldLimit::compile(holder, limit, |text| state.stable_hash(text))).collect()
 }
 
 fn serve(
@@ -235,8 +237,8 @@ fn serve(
     state: &State,
 ) -> Result<Serve, Arc<Fault>> {
     let written = route.serve.as_result().map_err(Arc::clone)?;
-    let name = &route.id.0;
-    let holder = ObjectRef::new("ApiRoute", name.clone());
+    let name = &route.id.name;
+    let holder = route.id.object();
     let path = route.matches.first().map_or("/", |first| match &first.path {
         ir::PathMatch::Exact(path) | ir::PathMatch::Prefix(path) => path,
         ir::PathMatch::Regex(_) => "/",
@@ -263,7 +265,7 @@ fn serve(
         consumers: checks.consumers.clone(),
         rules,
         addresses: AddressRules::compile(&checks.addresses),
-        limits: limits("ApiRoute", name, &checks.limits, state),
+        limits: limits(&holder, &checks.limits, state),
         max_body_bytes: checks.max_body_bytes,
         traffic: Traffic::compile(&written.traffic),
     })

@@ -72,7 +72,7 @@ pub(crate) struct Settings {
 /// One route.
 #[derive(Debug)]
 pub(crate) struct Route {
-    /// The ApiRoute.
+    /// The object it comes from.
     pub(crate) name: ObjectName,
     /// The same, as keys name it.
     pub(crate) id: RouteId,

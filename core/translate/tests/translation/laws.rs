@@ -96,7 +96,7 @@ proptest! {
             );
             prop_assert!(!serve.versions.is_empty());
             // A written condition is never lost on the way to a route that serves.
-            let written = manifests.api_routes[&id.0].value().unwrap();
+            let written = manifests.api_routes[&id.name].value().unwrap();
             prop_assert_eq!(
                 written.spec.authorization.as_ref().map_or(0, |authorization| authorization.rules.len()),
                 serve.checks.authorization.rules.len()

@@ -36,7 +36,7 @@ fn check(object: &str, pointer: &str, value: Value, orders: Orders, expected: &[
     let lines: Vec<String> = translation.faults.iter().map(line).collect();
     let expected: Vec<&str> = expected.iter().copied().filter(|line| !line.is_empty()).collect();
     assert_eq!(lines, expected, "{object} {pointer}");
-    let route = translation.snapshot.routes.iter().find(|(id, _)| &*id.0.name == "orders");
+    let route = translation.snapshot.routes.iter().find(|(id, _)| &*id.name.name == "orders");
     let found = match route.map(|(_, route)| &route.serve) {
         None => Absent,
         Some(Part::Ready(_)) => Serves,
