@@ -15,6 +15,8 @@ pub struct Permission {
 }
 
 const READ: &[&str] = &["get", "list", "watch"];
+/// By server-side apply, which needs both to make an object.
+const WRITE: &[&str] = &["create", "patch", "delete"];
 
 const fn permission(
     group: &'static str,
@@ -65,9 +67,20 @@ pub const WATCHED: &[Permission] = &[
     ),
     permission("discovery.k8s.io", &["endpointslices"], READ, "addresses of backends"),
     permission("", &["pods"], READ, "which data planes are ready"),
+    permission("", &["serviceaccounts"], READ, "what data planes of Gateways have"),
+    permission("apps", &["deployments"], READ, "what data planes of Gateways have"),
+    permission("policy", &["poddisruptionbudgets"], READ, "what data planes of Gateways have"),
+    permission("autoscaling", &["horizontalpodautoscalers"], READ, "what data planes of Gateways have"),
+    permission("", &["serviceaccounts", "services", "configmaps"], WRITE, "data planes of Gateways"),
+    permission("apps", &["deployments"], WRITE, "data planes of Gateways"),
+    permission("policy", &["poddisruptionbudgets"], WRITE, "data planes of Gateways"),
+    permission("autoscaling", &["horizontalpodautoscalers"], WRITE, "data planes of Gateways"),
+    permission("", &["secrets"], &["create", "update"], "keys that are generated"),
     permission("events.k8s.io", &["events"], &["create", "patch"], "what became of an object"),
 ];
 
 /// What holds in the release namespace alone.
-pub const RELEASE: &[Permission] =
-    &[permission("coordination.k8s.io", &["leases"], &["get", "create", "update"], "which replica writes")];
+pub const RELEASE: &[Permission] = &[
+    permission("coordination.k8s.io", &["leases"], &["get", "create", "update"], "which replica writes"),
+    permission("", &["secrets"], &["get", "create", "update"], "the authority of the config stream"),
+];
