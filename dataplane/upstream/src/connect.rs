@@ -56,10 +56,10 @@ async fn establish(target: &Target, peer: &Peer) -> Result<Fresh, cause::Upstrea
             (Transport::Tls(Box::new(stream)), http2)
         }
     };
-    let lost = |_| cause::Upstream::Reset { backend: backend(), reason: "the connection was lost as it began".into() };
     if http2 {
+        let lost = |_| cause::Upstream::Reset { backend: backend(), reason: "the connection was lost as it began".into() };
         H2::start(transport).await.map(Fresh::H2).map_err(lost)
     } else {
-        H1::start(transport).await.map(|h1| Fresh::H1(Box::new(h1))).map_err(lost)
+        Ok(Fresh::H1(Box::new(H1::start(transport))))
     }
 }

@@ -41,27 +41,20 @@ impl SendError {
     }
 }
 
-/// The cause of an exchange that failed with `error`.
+/// The cause of an HTTP/2 exchange that failed with `error`.
 pub(crate) fn cause_of(error: &hyper::Error, backend: &Arc<str>) -> cause::Upstream {
     let backend = Arc::clone(backend);
-    let protocol = |reason: &str| cause::Upstream::Protocol { backend: Arc::clone(&backend), reason: reason.into() };
-    if error.is_parse_too_large() {
-        return protocol("the head of its answer is over 64 KiB or 100 fields");
-    }
-    if error.is_parse_status() {
-        return protocol("its answer does not begin with a valid status line");
-    }
-    if error.is_parse() {
-        return protocol("the head of its answer is not well-formed HTTP/1.1");
-    }
     if source::<h2::Error>(error).is_some_and(|error| error.is_library() || error.reason() == Some(Reason::PROTOCOL_ERROR)) {
-        return protocol("it does not keep to HTTP/2");
+        return cause::Upstream::Protocol { backend, reason: "it does not keep to HTTP/2".into() };
     }
-    let reason = if error.is_incomplete_message() {
-        "it closed the connection without an answer"
-    } else {
-        "the connection was lost before an answer"
-    };
+    lost(backend, if error.is_incomplete_message() { CLOSED } else { LOST })
+}
+
+/// How a connection that ended before an answer is told of.
+pub(crate) const CLOSED: &str = "it closed the connection without an answer";
+pub(crate) const LOST: &str = "the connection was lost before an answer";
+
+pub(crate) fn lost(backend: Arc<str>, reason: &str) -> cause::Upstream {
     cause::Upstream::Reset { backend, reason: reason.into() }
 }
 
@@ -77,7 +70,7 @@ pub(crate) fn is_of_stream(error: &hyper::Error) -> bool {
     source::<h2::Error>(error).is_some_and(|error| error.is_reset() && error.is_remote())
 }
 
-/// Why a body stopped with `error`.
+/// Why the body of an HTTP/2 answer stopped with `error`.
 pub(crate) fn cut_of(error: &hyper::Error) -> Cut {
     let invalid = source::<io::Error>(error)
         .is_some_and(|error| matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData));

@@ -1,8 +1,8 @@
 //! What may be said on a connection: requests made unambiguous, answers checked.
 //!
-//! An answer's fields are written anew to the client, so what matters is that hyper, the client
-//! and we agree where the answer ends (RFC 9112 section 6.3). Where a sender states that in two
-//! ways, or in one that is not plain, the answer is refused rather than repaired.
+//! What matters is that the sender, the receiver and we agree where a message ends (RFC 9112
+//! section 6.3). Where an upstream states that in two ways, or in one that is not plain, its answer
+//! is refused rather than repaired.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::response;
@@ -16,11 +16,11 @@ use crate::body::RequestBody;
 pub(crate) const HEAD_LIMIT: usize = 64 * 1024;
 
 /// Fields of an answer's head.
-const FIELD_LIMIT: usize = 100;
+pub(crate) const FIELD_LIMIT: usize = 100;
 
 /// Makes the request one that HTTP/1.1 can carry: the length of its body is stated once, as the
-/// body itself knows it.
-pub(crate) fn for_http1(request: &mut Request<RequestBody>) {
+/// body itself knows it. Returns it; `None` is chunked.
+pub(crate) fn for_http1(request: &mut Request<RequestBody>) -> Option<u64> {
     *request.version_mut() = Version::HTTP_11;
     if request.uri().authority().is_some() {
         restore_host(request);
@@ -31,11 +31,11 @@ pub(crate) fn for_http1(request: &mut Request<RequestBody>) {
     match length {
         None => {
             headers.remove(CONTENT_LENGTH);
-            // Without it hyper takes a GET of unknown length for one without a body.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         Some(length) => state_length(headers, length, expects_body),
     }
+    length
 }
 
 /// Makes the request one that HTTP/2 can carry: `:scheme` and `:authority` instead of `Host`, no
@@ -87,7 +87,7 @@ fn several(headers: &HeaderMap) -> bool {
 }
 
 /// Digits and nothing else (RFC 9110 section 8.6).
-fn plain_length(value: &HeaderValue) -> Option<u64> {
+pub(crate) fn plain_length(value: &HeaderValue) -> Option<u64> {
     let bytes = value.as_bytes();
     if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
         return None;
@@ -95,42 +95,46 @@ fn plain_length(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.parse().ok()
 }
 
-/// What the head of an answer means for its connection.
-pub(crate) enum Verdict {
-    /// The answer stands; whether its connection may serve another request.
-    Sound { reusable: bool },
-    /// The answer is refused, for this reason.
-    Refused(&'static str),
+/// Why the head of an answer is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsound {
+    Switches,
+    ManyFields,
+    SeveralLengths,
+    LengthAndCoding,
+    LengthNotPlain,
+    CodingNotChunked,
 }
 
-/// Judges the head of an answer.
-pub(crate) fn judge(head: &response::Parts) -> Verdict {
+impl Unsound {
+    /// For the owner.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Switches => "it switches protocols, which was not asked for",
+            Self::ManyFields => "its answer has more than 100 fields",
+            Self::SeveralLengths => "its answer has several Content-Length fields",
+            Self::LengthAndCoding => "its answer has both Content-Length and Transfer-Encoding",
+            Self::LengthNotPlain => "the Content-Length of its answer is not a plain number",
+            Self::CodingNotChunked => "the Transfer-Encoding of its answer is not chunked",
+        }
+    }
+}
+
+/// Judges the head of an HTTP/2 answer, whose frames have no other length.
+pub(crate) fn judge_http2(head: &response::Parts) -> Result<(), Unsound> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Verdict::Refused("it switches protocols, which was not asked for");
+        return Err(Unsound::Switches);
     }
     if head.headers.len() > FIELD_LIMIT {
-        return Verdict::Refused("its answer has more than 100 fields");
+        return Err(Unsound::ManyFields);
     }
-    let length = head.headers.get(CONTENT_LENGTH);
-    let coding = head.headers.get(TRANSFER_ENCODING);
     if several(&head.headers) {
-        return Verdict::Refused("its answer has several Content-Length fields");
+        return Err(Unsound::SeveralLengths);
     }
-    if length.is_some() && coding.is_some() {
-        return Verdict::Refused("its answer has both Content-Length and Transfer-Encoding");
+    if head.headers.get(CONTENT_LENGTH).is_some_and(|length| plain_length(length).is_none()) {
+        return Err(Unsound::LengthNotPlain);
     }
-    if length.is_some_and(|length| plain_length(length).is_none()) {
-        return Verdict::Refused("the Content-Length of its answer is not a plain number");
-    }
-    let chunked = coding.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-        && head.headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_none();
-    if coding.is_some() && !chunked {
-        return Verdict::Refused("the Transfer-Encoding of its answer is not chunked");
-    }
-    // Bytes after an answer that has no body would be read as the next one.
-    let bodiless = head.status == StatusCode::NO_CONTENT;
-    let claims_body = coding.is_some() || length.and_then(plain_length).is_some_and(|length| length > 0);
-    Verdict::Sound { reusable: !(bodiless && claims_body) }
+    Ok(())
 }
 
 /// Whether a request may be sent twice (RFC 9110 section 9.2.2).

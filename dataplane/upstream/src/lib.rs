@@ -12,7 +12,7 @@
 //!
 //! - `target`, `tls`, `resolve`: where to, and as whom
 //! - `peer`, `choose`: what is known of one address, and which one is next
-//! - `stream`, `connect`, `h1` with `relay`, `h2`: connections
+//! - `stream`, `connect`, `h1`, `h2`: connections
 //! - `framing`, `failure`: what may be said on them, and what an error means
 //! - `upstreams`, `send`, `fetch`: what a worker holds, one call on it, a whole answer at once
 //! - `body`: bodies on both ways
@@ -26,7 +26,6 @@ mod framing;
 mod h1;
 mod h2;
 mod peer;
-mod relay;
 mod resolve;
 mod send;
 mod stream;

@@ -91,7 +91,7 @@ impl Peer {
     }
 
     /// Keeps a connection that is between two messages.
-    pub(crate) fn keep(&self, h1: Box<H1>) {
+    pub(crate) fn keep(&self, mut h1: Box<H1>) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_LIMIT {
             h1.rest();

@@ -8,17 +8,16 @@ use http::uri::Scheme;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
-use crate::body::{Lease, RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::body::{RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::choose;
 use crate::connect::{Fresh, connect};
-use crate::failure::{Delivery, SendError, cause_of, is_of_stream, is_untouched};
-use crate::framing::{self, Verdict};
+use crate::failure::{self, Delivery, SendError, cause_of, is_of_stream, is_untouched};
+use crate::framing;
 use crate::h1::{H1, Unanswered};
 use crate::h2::Stream;
 use crate::peer::{Active, Kept, Peer};
 use crate::target::{Protocol, Target};
 use crate::upstreams::Upstreams;
-use crate::watch::Watch;
 
 /// Times of one call, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,8 @@ impl From<&ir::Timeouts> for Timeouts {
 
 impl Upstreams {
     /// Sends `request`, in origin form and with `Host`, to an endpoint of `target`, and waits for
-    /// the head of the answer. Answers of status 1xx are passed over.
+    /// the head of the answer, less the fields that concern the upstream's connection alone.
+    /// Answers of status 1xx are passed over.
     ///
     /// Tries up to two other endpoints when a connect fails, another connection when nothing was
     /// sent on the first, and once a new one when a kept connection closed under an idempotent
@@ -62,14 +62,13 @@ impl Upstreams {
             let Some((index, peer)) = next else {
                 return Err(SendError::unsent(cause::Upstream::NoEndpoints { backend: Arc::clone(target.name()) }));
             };
-            match call.attempt(peer, history.distrusts_kept(), request).await {
+            match call.attempt(peer, history.distrusts_kept(), &mut request).await {
                 Attempt::Answered(response) => return Ok(response),
                 Attempt::Failed(error) => return Err(error),
-                Attempt::Again { why, error, request: same } => {
+                Attempt::Again(why, error) => {
                     if !history.allows(why, index, peers.len()) {
                         return Err(history.judge(error));
                     }
-                    request = same;
                 }
             }
         }
@@ -80,12 +79,8 @@ impl Upstreams {
 enum Attempt {
     Answered(Response<ResponseBody>),
     Failed(SendError),
-    /// The request is here still, or again.
-    Again {
-        why: Why,
-        error: SendError,
-        request: Request<RequestBody>,
-    },
+    /// The request is whole still, or again.
+    Again(Why, SendError),
 }
 
 /// Why a request can be sent again.
@@ -154,22 +149,23 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn attempt(&self, peer: &Rc<Peer>, distrusts_kept: bool, request: Request<RequestBody>) -> Attempt {
+    async fn attempt(&self, peer: &Rc<Peer>, distrusts_kept: bool, request: &mut Request<RequestBody>) -> Attempt {
         if peer.in_flight() >= IN_FLIGHT {
             let cause = cause::Upstream::Overloaded { backend: self.backend(), limit: IN_FLIGHT };
-            return Attempt::Again { why: Why::Unconnected, error: SendError::unsent(cause), request };
+            return Attempt::Again(Why::Unconnected, SendError::unsent(cause));
         }
         let active = peer.enter();
         let kept = if distrusts_kept { None } else { peer.kept() };
         let reused = kept.is_some();
         let connection = match kept {
             Some(kept) => Ok(kept),
-            None => self.connect(peer).await,
+            // Rare, and large: not to be part of every call.
+            None => Box::pin(self.connect(peer)).await,
         };
         match connection {
             Ok(Kept::H1(h1)) => self.over_h1(h1, reused, active, request).await,
-            Ok(Kept::Stream(stream)) => self.over_h2(stream, reused, active, request).await,
-            Err(cause) => Attempt::Again { why: Why::Unconnected, error: SendError::unsent(cause), request },
+            Ok(Kept::Stream(stream)) => Box::pin(self.over_h2(stream, reused, active, request)).await,
+            Err(cause) => Attempt::Again(Why::Unconnected, SendError::unsent(cause)),
         }
     }
 
@@ -193,64 +189,69 @@ impl Call<'_> {
         }
     }
 
-    async fn over_h1(&self, mut h1: Box<H1>, reused: bool, active: Active, mut request: Request<RequestBody>) -> Attempt {
-        framing::for_http1(&mut request);
-        let upload = request.body().upload();
-        let body = if reused && framing::is_idempotent(request.method()) { request.body().again() } else { None };
+    async fn over_h1(&self, mut h1: Box<H1>, reused: bool, active: Active, request: &mut Request<RequestBody>) -> Attempt {
+        let length = framing::for_http1(request);
+        let again = if reused && framing::is_idempotent(request.method()) { request.body().again() } else { None };
         let response = Duration::from_millis(self.timeouts.response_ms);
-        let unanswered = match h1.exchange(request, body.is_some(), response).await {
-            Ok(response) => {
+        let unanswered = match h1.exchange(request, length, response).await {
+            Ok(head) => {
                 let between = Duration::from_millis(self.timeouts.stream_ms);
-                return self.answer(response, |reusable| {
-                    if h1.is_driven() {
-                        Lease::Driven { h1, reusable, active, between }
-                    } else {
-                        Lease::Apart { active, watch: Watch::default(), between }
-                    }
-                });
+                let body = if h1.all_sent() {
+                    UpstreamBody::of_h1(h1, active, between)
+                } else {
+                    UpstreamBody::apart(h1.set_apart(std::mem::replace(request.body_mut(), RequestBody::Empty)), active, between)
+                };
+                return Attempt::Answered(head.map(|()| body));
             }
             Err(unanswered) => unanswered,
         };
-        let (error, unsent) = self.explain(unanswered, upload.as_deref());
-        if let Some(request) = unsent {
-            return Attempt::Again { why: Why::Untouched, error, request };
+        let unsent = matches!(unanswered, Unanswered::Unsent);
+        let upload = request.body().upload();
+        let (error, _) = self.explain(unanswered, upload.as_deref());
+        if unsent {
+            return Attempt::Again(Why::Untouched, error);
         }
-        let raced = body.filter(|_| !h1.tape().received() && is_lost(&error));
-        match raced.and_then(|body| Some(Request::from_parts(h1.tape().head()?, body))) {
-            Some(request) => Attempt::Again { why: Why::Raced, error, request },
+        match again.filter(|_| !h1.received() && is_lost(&error)) {
+            Some(body) => {
+                *request.body_mut() = body;
+                Attempt::Again(Why::Raced, error)
+            }
             None => Attempt::Failed(error),
         }
     }
 
-    async fn over_h2(&self, stream: Stream, reused: bool, active: Active, mut request: Request<RequestBody>) -> Attempt {
-        let copy = framing::copy(&request);
+    async fn over_h2(&self, stream: Stream, reused: bool, active: Active, request: &mut Request<RequestBody>) -> Attempt {
+        let copy = framing::copy(request);
         let scheme = match self.target.protocol() {
             Protocol::Http1 | Protocol::Http2 => Scheme::HTTP,
             Protocol::Tls(_) => Scheme::HTTPS,
         };
-        if !framing::for_http2(&mut request, scheme) {
+        if !framing::for_http2(request, scheme) {
             let reason = "the request's Host cannot be its authority".into();
             return Attempt::Failed(SendError::unsent(cause::Upstream::Protocol { backend: self.backend(), reason }));
         }
         let may_race = reused && framing::is_idempotent(request.method());
         let upload = request.body().upload();
         let response = Duration::from_millis(self.timeouts.response_ms);
-        let unanswered = match stream.exchange(request, response).await {
+        let whole = std::mem::replace(request, Request::new(RequestBody::Empty));
+        let unanswered = match stream.exchange(whole, response).await {
             Ok(response) => {
                 let between = Duration::from_millis(self.timeouts.stream_ms);
-                return self.answer(response, |_| Lease::Stream { stream, active, watch: Watch::default(), between });
+                return self.answer_of_stream(response, stream, active, between);
             }
             Err(unanswered) => unanswered,
         };
         let untouched = matches!(&unanswered, Unanswered::Failed(error) if is_untouched(error.error()));
         let lost = matches!(&unanswered, Unanswered::Failed(error) if !is_of_stream(error.error()));
         let (error, unsent) = self.explain(unanswered, upload.as_deref());
-        match (unsent, copy) {
-            (Some(request), _) => Attempt::Again { why: Why::Untouched, error, request },
-            (None, Some(request)) if untouched => Attempt::Again { why: Why::Untouched, error, request },
-            (None, Some(request)) if may_race && lost && is_lost(&error) => Attempt::Again { why: Why::Raced, error, request },
-            (None, Some(_) | None) => Attempt::Failed(error),
-        }
+        let (why, again) = match (unsent, copy) {
+            (Some(again), _) => (Why::Untouched, again),
+            (None, Some(again)) if untouched => (Why::Untouched, again),
+            (None, Some(again)) if may_race && lost && is_lost(&error) => (Why::Raced, again),
+            (None, Some(_) | None) => return Attempt::Failed(error),
+        };
+        *request = again;
+        Attempt::Again(why, error)
     }
 
     /// What an exchange without an answer means, and the request where it was not sent.
@@ -263,10 +264,10 @@ impl Call<'_> {
                 let limit_ms = self.timeouts.response_ms;
                 (SendError::sent(cause::Upstream::Timeout { backend: self.backend(), limit_ms }), None)
             }
-            Unanswered::Gone => {
-                let reason = "the connection was lost before an answer".into();
-                (SendError::sent(cause::Upstream::Reset { backend: self.backend(), reason }), None)
-            }
+            Unanswered::Unsent => (SendError::unsent(failure::lost(self.backend(), failure::LOST)), None),
+            Unanswered::Closed => (SendError::sent(failure::lost(self.backend(), failure::CLOSED)), None),
+            Unanswered::Lost => (SendError::sent(failure::lost(self.backend(), failure::LOST)), None),
+            Unanswered::Protocol(reason) => (SendError::sent(self.unsound(reason)), None),
             Unanswered::Failed(mut error) => {
                 let cause = cause_of(error.error(), self.target.name());
                 match error.take_message() {
@@ -277,19 +278,18 @@ impl Call<'_> {
         }
     }
 
-    fn answer(&self, response: Response<Incoming>, lease: impl FnOnce(bool) -> Lease) -> Attempt {
+    fn answer_of_stream(&self, response: Response<Incoming>, stream: Stream, active: Active, between: Duration) -> Attempt {
         let (mut head, incoming) = response.into_parts();
-        match framing::judge(&head) {
-            Verdict::Sound { reusable } => {
-                // The version is that of the connection to the upstream; the client has another.
-                head.version = Version::HTTP_11;
-                Attempt::Answered(Response::from_parts(head, UpstreamBody::start(incoming, lease(reusable))))
-            }
-            Verdict::Refused(reason) => {
-                let cause = cause::Upstream::Protocol { backend: self.backend(), reason: reason.into() };
-                Attempt::Failed(SendError::sent(cause))
-            }
+        if let Err(unsound) = framing::judge_http2(&head) {
+            return Attempt::Failed(SendError::sent(self.unsound(unsound.reason())));
         }
+        // The version is that of the connection to the upstream; the client has another.
+        head.version = Version::HTTP_11;
+        Attempt::Answered(Response::from_parts(head, UpstreamBody::of_stream(incoming, stream, active, between)))
+    }
+
+    fn unsound(&self, reason: &str) -> cause::Upstream {
+        cause::Upstream::Protocol { backend: self.backend(), reason: reason.into() }
     }
 
     fn backend(&self) -> Arc<str> {

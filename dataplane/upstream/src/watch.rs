@@ -57,9 +57,4 @@ impl Patience {
             }
         }
     }
-
-    /// Whether the request has been passed on in full.
-    pub(crate) fn all_sent(&self) -> bool {
-        self.upload.as_ref().is_none_or(|upload| upload.ended())
-    }
 }

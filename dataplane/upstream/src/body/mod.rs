@@ -6,7 +6,6 @@ mod response;
 use std::error::Error;
 
 pub use request::{BodyFailure, ClientBody, RequestBody, Upload};
-pub(crate) use response::Lease;
 pub use response::{Cut, Download, End, ResponseBody, UpstreamBody};
 
 /// What a body that fails yields.

@@ -1,6 +1,6 @@
 //! The body of an answer: passed on as it comes, and what it holds given back at its end.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -143,7 +143,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
-            Self::Upstream(body) => body.lease.is_none(),
+            Self::Upstream(body) => body.is_done(),
             Self::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -152,73 +152,79 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Upstream(body) => body.incoming.size_hint(),
+            Self::Upstream(body) => body.source.size_hint(),
             Self::Boxed(body) => body.size_hint(),
         }
     }
 }
 
-/// What a body holds until its end.
-pub(crate) enum Lease {
+/// Where a body comes from, and what it holds until its end.
+enum Source {
+    /// Nowhere: it has ended.
+    Done,
     /// An HTTP/1.1 connection, driven by whoever polls the body. Dropped early, it closes.
-    Driven {
-        /// The connection.
-        h1: Box<H1>,
-        /// Whether it may serve another request.
-        reusable: bool,
-        /// Its place among the calls in flight, and where it goes back to.
-        active: Active,
-        /// Times the silence between parts.
-        between: Duration,
-    },
-    /// An HTTP/1.1 connection in a task of its own, since the request was still on its way when
-    /// the answer began; it serves no other.
-    Apart {
-        /// Its place among the calls in flight.
-        active: Active,
-        /// Times the silence between parts.
-        watch: Watch,
-        /// Time allowed between parts.
-        between: Duration,
-    },
+    H1(Box<H1>, Active),
+    /// An HTTP/1.1 connection whose request is still on its way, in a task of its own; it serves no
+    /// other.
+    Apart(Rc<RefCell<Box<H1>>>, Active),
     /// A stream of an HTTP/2 connection. Dropped early, it is reset.
-    Stream {
-        /// Its place among the streams.
-        stream: Stream,
-        /// Its place among the calls in flight.
-        active: Active,
-        /// Times the silence between parts.
-        watch: Watch,
-        /// Time allowed between parts.
-        between: Duration,
-    },
+    Stream(Box<OfStream>),
+}
+
+struct OfStream {
+    incoming: Incoming,
+    /// Its place among the streams, and among the calls in flight.
+    place: (Stream, Active),
+    watch: Watch,
 }
 
 /// The body of an upstream's answer.
 pub struct UpstreamBody {
-    incoming: Incoming,
-    lease: Option<Lease>,
+    source: Source,
+    /// Time allowed between parts.
+    between: Duration,
     waiting_since: Option<Instant>,
     download: Option<Rc<Download>>,
 }
 
 impl UpstreamBody {
-    /// The body; one that is known to be empty gives its lease back at once.
-    pub(crate) fn start(incoming: Incoming, lease: Lease) -> ResponseBody {
+    /// The body of an answer that `h1` has begun to read. One that is here in full gives the
+    /// connection back at once.
+    pub(crate) fn of_h1(mut h1: Box<H1>, active: Active, between: Duration) -> ResponseBody {
+        let whole = if h1.is_at_end() { Some(Bytes::new()) } else { h1.whole_body() };
+        match whole {
+            Some(bytes) => {
+                finish(h1, &active);
+                ResponseBody::of(bytes)
+            }
+            None => Self::of(Source::H1(h1, active), between),
+        }
+    }
+
+    /// The body of an answer that came before its request was whole.
+    pub(crate) fn apart(h1: Rc<RefCell<Box<H1>>>, active: Active, between: Duration) -> ResponseBody {
+        let is_at_end = h1.borrow().is_at_end();
+        if is_at_end { ResponseBody::Empty } else { Self::of(Source::Apart(h1, active), between) }
+    }
+
+    /// The body of an answer on an HTTP/2 stream.
+    pub(crate) fn of_stream(incoming: Incoming, stream: Stream, active: Active, between: Duration) -> ResponseBody {
         if incoming.is_end_stream() {
-            lease.finish();
             return ResponseBody::Empty;
         }
-        ResponseBody::Upstream(Self { incoming, lease: Some(lease), waiting_since: None, download: None })
+        let of_stream = OfStream { incoming, place: (stream, active), watch: Watch::default() };
+        Self::of(Source::Stream(Box::new(of_stream)), between)
+    }
+
+    fn of(source: Source, between: Duration) -> ResponseBody {
+        ResponseBody::Upstream(Self { source, between, waiting_since: None, download: None })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let Some(lease) = &mut self.lease else { return Poll::Ready(None) };
-        let Poll::Ready(item) = lease.poll_incoming(&mut self.incoming, cx) else {
+        let Poll::Ready(item) = self.source.poll_part(cx) else {
             let since = *self.waiting_since.get_or_insert_with(Instant::now);
-            let (watch, between) = lease.timer();
-            ready!(watch.poll_passed(cx, since + between));
-            let limit_ms = u64::try_from(between.as_millis()).unwrap_or(u64::MAX);
+            ready!(self.source.poll_passed(cx, since + self.between));
+            let limit_ms = u64::try_from(self.between.as_millis()).unwrap_or(u64::MAX);
             return Poll::Ready(Some(Err(self.cut(Cut::Silent { limit_ms }))));
         };
         self.waiting_since = None;
@@ -227,12 +233,12 @@ impl UpstreamBody {
                 self.complete();
                 Poll::Ready(None)
             }
-            Some(Err(error)) => Poll::Ready(Some(Err(self.cut(failure::cut_of(&error))))),
+            Some(Err(cut)) => Poll::Ready(Some(Err(self.cut(cut)))),
             Some(Ok(frame)) => {
                 if let (Some(download), Some(data)) = (&self.download, frame.data_ref()) {
                     download.bytes.set(download.bytes.get().saturating_add(data.len() as u64));
                 }
-                if self.incoming.is_end_stream() {
+                if self.source.is_at_end() {
                     self.complete();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -241,15 +247,18 @@ impl UpstreamBody {
     }
 
     fn complete(&mut self) {
-        self.ended(End::Complete);
-        if let Some(lease) = self.lease.take() {
-            lease.finish();
+        match std::mem::replace(&mut self.source, Source::Done) {
+            Source::Done => return,
+            Source::H1(h1, active) => finish(h1, &active),
+            Source::Apart(h1, active) => drop((h1, active)),
+            Source::Stream(of_stream) => drop(of_stream.place),
         }
+        self.ended(End::Complete);
     }
 
     fn cut(&mut self, cut: Cut) -> Cut {
         self.ended(End::Cut(cut));
-        self.lease = None;
+        self.source = Source::Done;
         cut
     }
 
@@ -258,45 +267,63 @@ impl UpstreamBody {
             download.end.set(Some(end));
         }
     }
+
+    const fn is_done(&self) -> bool {
+        matches!(self.source, Source::Done)
+    }
 }
 
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
-        if self.lease.is_some() {
+        if !self.is_done() {
             self.ended(End::Dropped);
         }
     }
 }
 
-impl Lease {
-    fn poll_incoming(
-        &mut self,
-        incoming: &mut Incoming,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+/// The message is complete: the connection may serve the next.
+fn finish(h1: Box<H1>, active: &Active) {
+    if h1.is_ready() {
+        active.peer().keep(h1);
+    }
+}
+
+impl Source {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self {
-            Self::Driven { h1, .. } => h1.poll_body(incoming, cx),
-            Self::Apart { .. } | Self::Stream { .. } => Pin::new(incoming).poll_frame(cx),
+            Self::Done => Poll::Ready(None),
+            Self::H1(h1, _) => h1.poll_body(cx),
+            Self::Apart(h1, _) => h1.borrow_mut().poll_body(cx),
+            Self::Stream(of_stream) => Pin::new(&mut of_stream.incoming)
+                .poll_frame(cx)
+                .map(|item| item.map(|frame| frame.map_err(|error| failure::cut_of(&error)))),
         }
     }
 
-    fn timer(&mut self) -> (&mut Watch, Duration) {
+    fn poll_passed(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         match self {
-            Self::Driven { h1, between, .. } => (h1.watch(), *between),
-            Self::Apart { watch, between, .. } | Self::Stream { watch, between, .. } => (watch, *between),
+            Self::Done => Poll::Ready(()),
+            Self::H1(h1, _) => h1.watch().poll_passed(cx, deadline),
+            Self::Apart(h1, _) => h1.borrow_mut().watch().poll_passed(cx, deadline),
+            Self::Stream(of_stream) => of_stream.watch.poll_passed(cx, deadline),
         }
     }
 
-    /// The message is complete: the connection may serve the next.
-    fn finish(self) {
+    fn is_at_end(&self) -> bool {
         match self {
-            Self::Driven { h1, reusable, active, .. } => {
-                if reusable && h1.is_ready() {
-                    active.peer().keep(h1);
-                }
-            }
-            Self::Apart { active, .. } => drop(active),
-            Self::Stream { stream, active, .. } => drop((stream, active)),
+            Self::Done => true,
+            Self::H1(h1, _) => h1.is_at_end(),
+            Self::Apart(h1, _) => h1.borrow().is_at_end(),
+            Self::Stream(of_stream) => of_stream.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Done => SizeHint::with_exact(0),
+            Self::H1(h1, _) => h1.size_hint(),
+            Self::Apart(h1, _) => h1.borrow().size_hint(),
+            Self::Stream(of_stream) => of_stream.incoming.size_hint(),
         }
     }
 }

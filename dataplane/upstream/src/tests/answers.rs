@@ -134,3 +134,47 @@ fn heads_of_bodiless_answers_keep_their_length() {
         assert_eq!(upstream.connections(), 1);
     });
 }
+
+#[test]
+fn what_concerns_one_connection_is_not_passed_on() {
+    on_worker(async {
+        let head = "HTTP/1.1 200 OK\r\nServer: s\r\nKeep-Alive: timeout=5\r\nX-Odd: 1\r\nConnection: x-odd, Content-Length\r\n\
+                    TE: gzip\r\nUpgrade: h2c\r\nProxy-Connection: close\r\nX-Odd: 2\r\nSet-Cookie: a\r\nContent-Length: 2\r\n\
+                    Set-Cookie: b\r\n\r\nok";
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-t\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+        let upstream = Upstream::following(vec![vec![answer(head), answer(chunked)]]).await;
+        let (upstreams, target) = (Upstreams::new(1), upstream.target());
+        let check = async |expected: &[(&str, &str)]| {
+            let response = upstreams.send(&target, get(), TIMEOUTS).await.unwrap();
+            let fields: Vec<_> =
+                response.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+            assert_eq!(fields, expected);
+            read(Ok(response)).await;
+        };
+        check(&[("server", "s"), ("content-length", "2"), ("set-cookie", "a"), ("set-cookie", "b")]).await;
+        check(&[("trailer", "x-t")]).await;
+        assert_eq!(upstream.connections(), 1);
+    });
+}
+
+#[test]
+fn heads_may_arrive_in_any_pieces() {
+    on_worker(async {
+        let text = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nok";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = target_of([listener.local_addr().unwrap()]);
+        spawn_local(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let mut buffer = Vec::new();
+                read_request(&mut stream, &mut buffer).await.unwrap();
+                for octet in text.bytes() {
+                    stream.write_all(&[octet]).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        assert_eq!(call(&Upstreams::new(1), &target).await.unwrap(), (200, "ok".to_owned()));
+    });
+}
