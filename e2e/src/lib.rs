@@ -6,8 +6,10 @@
 //! and requests.
 
 pub mod cluster;
+pub mod http;
 pub mod images;
 pub mod node;
 pub mod place;
 pub mod programs;
 pub mod run;
+pub mod traffic;

@@ -14,7 +14,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use xtask::{Failure, places};
@@ -66,6 +66,16 @@ pub fn node(place: &Place) -> Result<(), Failure> {
         components.push(Component::start(place, name, &arguments)?);
     }
     balancer::start(place.clone());
+    let finishing = {
+        let place = place.clone();
+        thread::spawn(move || finish(&place, importing))
+    };
+    component::watch(&mut components, finishing)
+}
+
+/// What needs running programs; they are watched meanwhile.
+fn finish(place: &Place, importing: JoinHandle<Result<(), Failure>>) -> Result<(), Failure> {
+    let phase = |text: &str| place.write("phase", text).map(drop);
     phase("name server and definitions")?;
     let manifests = places::root()?.join("e2e/manifests/coredns.yaml");
     apply(place, &[manifests, PathBuf::from(place.read("definitions"))])?;
@@ -73,8 +83,7 @@ pub fn node(place: &Place) -> Result<(), Failure> {
     phase("pods")?;
     output(kubectl_at(place).args(["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"]))?;
     output(kubectl_at(place).args(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]))?;
-    phase(READY)?;
-    Err(component::first_to_end(&mut components))
+    phase(READY)
 }
 
 fn apply(place: &Place, paths: &[PathBuf]) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use xtask::Failure;
@@ -39,13 +39,17 @@ impl Component {
     }
 }
 
-/// Waits until one of them ends, and says which.
-pub(super) fn first_to_end(components: &mut [Component]) -> Failure {
+/// Watches them, for as long as the cluster runs; `finishing` ends once it can be used.
+pub(super) fn watch(components: &mut [Component], finishing: JoinHandle<Result<(), Failure>>) -> Result<(), Failure> {
+    let mut finishing = Some(finishing);
     loop {
         for component in components.iter_mut() {
             if let Ok(Some(status)) = component.child.try_wait() {
-                return Failure::new(format!("{} ended: {status}", component.name));
+                return Err(Failure::new(format!("{} ended: {status}", component.name)));
             }
+        }
+        if let Some(finished) = finishing.take_if(|thread| thread.is_finished()) {
+            finished.join().map_err(|_| Failure::new("a thread ended early"))??;
         }
         thread::sleep(PAUSE);
     }

@@ -69,7 +69,7 @@ pub(super) fn api_server(place: &Place) -> Result<Vec<String>, Failure> {
          --service-account-issuer=https://kubernetes.default.svc.cluster.local \
          --service-account-key-file={c}/accounts.key --service-account-signing-key-file={c}/accounts.key \
          --kubelet-client-certificate={c}/admin.crt --kubelet-client-key={c}/admin.key \
-         --kubelet-certificate-authority={c}/ca.crt --audit-policy-file={policy} --audit-log-path={log} \
+         --kubelet-certificate-authority={c}/ca.crt --kubelet-preferred-address-types=InternalIP --audit-policy-file={policy} --audit-log-path={log} \
          --requestheader-client-ca-file={c}/ca.crt --requestheader-allowed-names=front-proxy \
          --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
          --requestheader-extra-headers-prefix=X-Remote-Extra- \
