@@ -34,11 +34,11 @@ pub enum CertificateError {
 
 /// A certificate and its private key, both in PEM.
 #[derive(Clone)]
-pub struct Pair {
+pub(super) struct Pair {
     /// The certificate.
-    pub certificate: String,
+    pub(super) certificate: String,
     /// The private key (PKCS #8).
-    pub key: Zeroizing<String>,
+    pub(super) key: Zeroizing<String>,
 }
 
 impl std::fmt::Debug for Pair {
@@ -49,17 +49,17 @@ impl std::fmt::Debug for Pair {
 
 /// From when to when a certificate is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
+pub(super) struct Validity {
     /// Good from then on.
-    pub from: Timestamp,
+    pub(super) from: Timestamp,
     /// Good until then.
-    pub until: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 impl Validity {
     /// The time at which two thirds of it are over, which is when what follows is made.
     #[must_use]
-    pub fn renewal(&self) -> Timestamp {
+    pub(super) fn renewal(&self) -> Timestamp {
         let life = self.until.duration_since(self.from);
         self.from.saturating_add(life * 2 / 3).unwrap_or(self.until)
     }
@@ -69,7 +69,7 @@ impl Validity {
 ///
 /// # Errors
 /// There is no randomness, or the time lies outside of what certificates can say.
-pub fn authority(now: Timestamp, life: Duration) -> Result<Pair, CertificateError> {
+pub(super) fn authority(now: Timestamp, life: Duration) -> Result<Pair, CertificateError> {
     let mut params = params(now, life)?;
     params.distinguished_name.push(DnType::CommonName, "Doorward config stream");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -83,7 +83,7 @@ pub fn authority(now: Timestamp, life: Duration) -> Result<Pair, CertificateErro
 ///
 /// # Errors
 /// As [`authority`], and where the authority's key is not that of its certificate.
-pub fn server(authority: &Pair, names: &[String], now: Timestamp, life: Duration) -> Result<Pair, CertificateError> {
+pub(super) fn server(authority: &Pair, names: &[String], now: Timestamp, life: Duration) -> Result<Pair, CertificateError> {
     let issuer = Issuer::from_ca_cert_pem(&authority.certificate, KeyPair::from_pem(&authority.key)?)?;
     let left = validity(&authority.certificate)?.until.duration_since(now);
     let life = life.min(Duration::try_from(left).unwrap_or_default());
@@ -114,7 +114,7 @@ fn params(now: Timestamp, life: Duration) -> Result<CertificateParams, Certifica
 ///
 /// # Errors
 /// It is none.
-pub fn validity(pem: &str) -> Result<Validity, CertificateError> {
+pub(super) fn validity(pem: &str) -> Result<Validity, CertificateError> {
     let (_, block) = parse_x509_pem(pem.as_bytes()).map_err(|_| CertificateError::Read)?;
     let (_, certificate) = parse_x509_certificate(&block.contents).map_err(|_| CertificateError::Read)?;
     let time = |seconds| Timestamp::from_second(seconds).map_err(|_| CertificateError::Read);
@@ -124,7 +124,7 @@ pub fn validity(pem: &str) -> Result<Validity, CertificateError> {
 
 /// Whether a key is that of an authority's certificate.
 #[must_use]
-pub fn belong_together(pair: &Pair) -> bool {
+pub(super) fn belong_together(pair: &Pair) -> bool {
     let Ok(key) = KeyPair::from_pem(&pair.key) else { return false };
     let Ok((_, block)) = parse_x509_pem(pair.certificate.as_bytes()) else { return false };
     let Ok((_, certificate)) = parse_x509_certificate(&block.contents) else { return false };

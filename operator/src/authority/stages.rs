@@ -41,9 +41,9 @@ const PREVIOUS_UNTIL: &str = "previous-until";
 
 /// What the Secret holds.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub(super) struct Held {
     /// What is issued from.
-    pub current: Pair,
+    pub(super) current: Pair,
     /// What will be, and since when it is announced.
     next: Option<(Pair, Timestamp)>,
     /// What was, and until when something issued from it may be shown.
@@ -52,7 +52,7 @@ pub struct Held {
 
 /// What an authority is due for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Nothing before this time.
     Wait(Timestamp),
     /// Make the next authority and announce it.
@@ -68,14 +68,14 @@ impl Held {
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn first(now: Timestamp, lifetimes: &Lifetimes) -> Result<Self, CertificateError> {
+    pub(super) fn first(now: Timestamp, lifetimes: &Lifetimes) -> Result<Self, CertificateError> {
         Ok(Self { current: certificates::authority(now, lifetimes.authority)?, next: None, previous: None })
     }
 
     /// What a Secret says. `None` where nothing can be issued from it any more: it was damaged, or
     /// its authority is over. A damaged neighbour of a good authority is as if it were not there.
     #[must_use]
-    pub fn read(secret: &Secret, now: Timestamp) -> Option<Self> {
+    pub(super) fn read(secret: &Secret, now: Timestamp) -> Option<Self> {
         let text = |name: &str| -> Option<String> {
             let bytes = secret.data.as_ref()?.get(name)?;
             String::from_utf8(bytes.0.clone()).ok()
@@ -98,7 +98,7 @@ impl Held {
 
     /// What the Secret is to hold.
     #[must_use]
-    pub fn data(&self) -> BTreeMap<String, ByteString> {
+    pub(super) fn data(&self) -> BTreeMap<String, ByteString> {
         let mut data = BTreeMap::new();
         let mut put = |name: &str, text: &str| data.insert(name.to_owned(), ByteString(text.as_bytes().to_vec()));
         put(CURRENT.0, &self.current.certificate);
@@ -117,7 +117,7 @@ impl Held {
 
     /// All certificates that are to be trusted, in PEM.
     #[must_use]
-    pub fn bundle(&self) -> String {
+    pub(super) fn bundle(&self) -> String {
         let next = self.next.as_ref().map(|(next, _)| next.certificate.as_str());
         let previous = self.previous.as_ref().map(|(previous, _)| previous.as_str());
         [Some(self.current.certificate.as_str()), next, previous].into_iter().flatten().collect()
@@ -125,7 +125,7 @@ impl Held {
 
     /// What it is due for.
     #[must_use]
-    pub fn due(&self, now: Timestamp, lifetimes: &Lifetimes) -> Step {
+    pub(super) fn due(&self, now: Timestamp, lifetimes: &Lifetimes) -> Step {
         if let Some((_, until)) = &self.previous
             && *until <= now
         {
@@ -147,7 +147,7 @@ impl Held {
     ///
     /// # Errors
     /// The next authority cannot be made.
-    pub fn after(self, step: Step, now: Timestamp, lifetimes: &Lifetimes) -> Result<Self, CertificateError> {
+    pub(super) fn after(self, step: Step, now: Timestamp, lifetimes: &Lifetimes) -> Result<Self, CertificateError> {
         Ok(match (step, self) {
             (Step::Announce, held) => {
                 let next = certificates::authority(now, lifetimes.authority)?;

@@ -49,7 +49,7 @@ pub enum KeyError {
         name: String,
         /// What it said.
         #[source]
-        source: kube::Error,
+        source: Box<kube::Error>,
     },
     /// The system has no randomness.
     #[error("no randomness for a key")]
@@ -67,7 +67,7 @@ pub async fn carry_out(client: &Client, work: &Work, now: Timestamp) -> Result<O
     let (key, name) = (&*work.key, &work.key.spec.secret_ref.name);
     let namespace = key.metadata.namespace.as_deref().ok_or(KeyError::Nameless)?;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let failed = |source| KeyError::Api { namespace: namespace.to_owned(), name: name.clone(), source };
+    let failed = |source| KeyError::Api { namespace: namespace.to_owned(), name: name.clone(), source: Box::new(source) };
     let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
     let written = match work.decision {
         Decision::Nothing { .. } | Decision::NotOwned => return Ok(Outcome::Overtaken),

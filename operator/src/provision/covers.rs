@@ -36,7 +36,8 @@ fn amount(text: &str) -> Option<u128> {
     let end = text.bytes().position(|byte| byte.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(end)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.len() > 18 || fraction.len() > 3 || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if !(1..=18).contains(&whole.len()) || fraction.len() > 3 || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
         return None;
     }
     let thousandths: u128 = format!("{whole}{fraction:0<3}").parse().ok()?;
