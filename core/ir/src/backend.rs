@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelId, Part, ServiceId};
+use crate::{HeaderChanges, ModelId, Part, ServiceId};
 
 /// What answers a version's requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub struct WeightedService {
     pub service: Part<ServiceId>,
     /// Its share; 0 takes nothing.
     pub weight: u32,
+    /// Changes to the fields of requests that go to it, after those of the route.
+    pub request_headers: Option<HeaderChanges>,
+    /// Changes to the fields of its answers, before those of the route.
+    pub response_headers: Option<HeaderChanges>,
 }
 
 /// `http` or `https`.

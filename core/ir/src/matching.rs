@@ -46,6 +46,18 @@ pub struct Match {
     pub headers: Vec<ValueMatch>,
     /// Query parameters.
     pub query: Vec<ValueMatch>,
+    /// Whether a wildcard of the route's hosts stands for one label alone, as Ingress has it; else
+    /// for one or more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_label: bool,
+}
+
+impl Match {
+    /// Everything below a path.
+    #[must_use]
+    pub const fn of(path: PathMatch) -> Self {
+        Self { path, methods: Vec::new(), headers: Vec::new(), query: Vec::new(), single_label: false }
+    }
 }
 
 /// How a path is compared, in its one normal form.

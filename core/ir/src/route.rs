@@ -76,6 +76,15 @@ pub struct Version {
     pub backend: Part<Backend>,
 }
 
+impl Version {
+    /// What answers for a route of a kind that has no versions; its number is told to nobody.
+    #[must_use]
+    pub const fn only(backend: Part<Backend>) -> Self {
+        let version = semver::Version::new(0, 0, 0);
+        Self { version, stage: Stage::Published, deprecated_at: None, sunset_at: None, backend }
+    }
+}
+
 /// Where a version is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stage {

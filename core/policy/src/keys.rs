@@ -183,7 +183,9 @@ pub fn judge(key: &Key, now: Timestamp) -> Result<(), Credential> {
 /// `access.route_not_granted`.
 pub fn judge_route(key: &Key, route: &RouteId) -> Result<(), Access> {
     match &key.routes {
-        Some(routes) if !routes.contains(route) => Err(Access::RouteNotGranted { route: route.name.clone(), key: key.id.0.clone() }),
+        Some(routes) if !routes.contains(route) => {
+            Err(Access::RouteNotGranted { route: route.name.clone(), key: key.id.0.clone() })
+        }
         Some(_) | None => Ok(()),
     }
 }

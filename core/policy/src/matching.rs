@@ -92,6 +92,7 @@ mod tests {
             methods: (0..methods).map(|_| "GET".into()).collect(),
             headers: (0..headers).map(value).collect(),
             query: (0..query).map(value).collect(),
+            single_label: false,
         }
     }
 

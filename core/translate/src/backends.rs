@@ -7,6 +7,7 @@ use crds::v1alpha1 as written;
 use ir::{Backend, FixedResponse, ModelId, Part, Redirect, Roots, Scheme, ServiceId, UrlBackend, WeightedService};
 
 use crate::grants::{Referrer, Target};
+use crate::judging::Parents;
 use crate::models::Models;
 use crate::parse;
 use crate::report::Report;
@@ -21,6 +22,8 @@ pub(crate) struct Gathered {
     pub(crate) services: Services,
     pub(crate) models: Models,
     pub(crate) faults: Vec<Fault>,
+    /// What Gateways say of routes.
+    pub(crate) parents: Parents,
 }
 
 /// What answers a version's calls, or the fault that closes this version alone.
@@ -75,7 +78,7 @@ fn services(
             }
         };
         let weight = reference.weight.map_or(1, |weight| u32::try_from(weight).unwrap_or(0));
-        shares.push(WeightedService { service, weight });
+        shares.push(WeightedService { service, weight, request_headers: None, response_headers: None });
     }
     if shares.iter().all(|share| share.weight == 0) {
         report.warn(at, FaultCause::NoEffect { reason: "every weight is 0, so that no Service takes a call".into() });

@@ -124,6 +124,7 @@ fn unreadable(fault: &Fault) -> Option<FieldPath> {
         | FaultCause::ReferenceNotPermitted { .. }
         | FaultCause::ReferenceBroken { .. }
         | FaultCause::BackendNotFound(_)
+        | FaultCause::KindNotServed { .. }
         | FaultCause::PortNotFound { .. }
         | FaultCause::SecretNotFound(_)
         | FaultCause::SecretKeyMissing { .. }
@@ -194,6 +195,7 @@ const fn ground(cause: &FaultCause) -> Ground {
         | FaultCause::ReferenceNotPermitted { .. }
         | FaultCause::ReferenceBroken { .. }
         | FaultCause::BackendNotFound(_)
+        | FaultCause::KindNotServed { .. }
         | FaultCause::PortNotFound { .. }
         | FaultCause::SecretNotFound(_)
         | FaultCause::SecretKeyMissing { .. }

@@ -45,7 +45,13 @@ pub(super) fn redirect(
     }
     match &redirect.path {
         None => location.push_str(&located.path),
-        Some(rewrite) => rewrite_path(&mut location, rewrite, located.below()),
+        Some(rewrite) => {
+            let before = location.len();
+            rewrite_path(&mut location, rewrite, located.below());
+            if location.len() == before {
+                location.push('/');
+            }
+        }
     }
     if let Some(query) = query {
         location.push('?');

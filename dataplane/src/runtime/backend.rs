@@ -8,7 +8,7 @@ use cause::Fault;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use upstream::{Protocol, Target, TlsIdentity};
 
-use super::Redirect;
+use super::{HeaderChanges, Redirect};
 
 /// What answers the requests of a version.
 #[derive(Debug)]
@@ -60,6 +60,10 @@ pub(crate) struct Service {
     pub(crate) target: Result<Arc<Target>, Arc<Fault>>,
     /// Its share.
     pub(crate) weight: u32,
+    /// Changes to the fields of its requests.
+    pub(crate) request: HeaderChanges,
+    /// Changes to the fields of its answers.
+    pub(crate) response: HeaderChanges,
 }
 
 impl Services {

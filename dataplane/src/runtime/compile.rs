@@ -20,8 +20,8 @@ use upstream::{Protocol, Target};
 
 use super::router::{Entry, shared_hosts};
 use super::{
-    Authentication, Backend, HeldLimit, IdentityHeaders, IntrospectionTarget, Listener, ModelTarget, Models, Placement, Ports,
-    Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url, Version,
+    Authentication, Backend, HeaderChanges, HeldLimit, IdentityHeaders, IntrospectionTarget, Listener, ModelTarget, Models,
+    Placement, Ports, Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url, Version,
 };
 use crate::state::State;
 
@@ -31,9 +31,9 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
     let providers: HashMap<ProviderId, Arc<Provider>> =
         snapshot.providers.values().map(|written| (written.id.clone(), Arc::new(provider(written, state)))).collect();
     let targets = Targets::of(snapshot);
-    let routes: Vec<Arc<Route>> = snapshot
-        .routes
-        .values()
+    let order = in_order(snapshot);
+    let routes: Vec<Arc<Route>> = order
+        .iter()
         .map(|written| {
             Arc::new(Route {
                 name: written.id.name.clone(),
@@ -46,7 +46,7 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
     Runtime {
         generation,
         settings: settings(&snapshot.settings),
-        ports: ports(snapshot, placement),
+        ports: ports(snapshot, &order, placement),
         routes,
         key_headers: keys.iter().map(|held| IdentityHeaders::of(&held.principal)).collect(),
         key_limits: keys
@@ -73,12 +73,21 @@ fn settings(written: &ir::Settings) -> Settings {
     }
 }
 
-fn ports(snapshot: &Snapshot, placement: &Placement) -> Ports {
+/// Routes in the order in which they take requests that several would take alike: those that check
+/// callers before kinds that do not, so that no object of such a kind opens what is closed; then the
+/// oldest, then by name and rule (Gateway API, HTTPRouteRule).
+fn in_order(snapshot: &Snapshot) -> Vec<&Arc<ir::Route>> {
+    let mut routes: Vec<&Arc<ir::Route>> = snapshot.routes.values().collect();
+    routes.sort_by_key(|route| (route.id.kind, route.created_at, &route.id.name, route.id.rule));
+    routes
+}
+
+fn ports(snapshot: &Snapshot, routes: &[&Arc<ir::Route>], placement: &Placement) -> Ports {
     let certificates: BTreeMap<_, _> =
         snapshot.certificates.iter().filter_map(|(id, written)| Some((id, Arc::new(certified(written)?)))).collect();
     let mut ports = Ports::default();
     for written in snapshot.listeners.values() {
-        let attached = snapshot.routes.values().enumerate().filter(|(_, route)| route.listeners.contains(&written.id));
+        let attached = routes.iter().enumerate().filter(|(_, route)| route.listeners.contains(&written.id));
         let hosts: Vec<_> = attached
             .filter_map(|(index, route)| Some((index, route, shared_hosts(&route.hostnames, written.hostname.as_ref())?)))
             .collect();
@@ -130,7 +139,12 @@ impl<'a> Targets<'a> {
             ir::Backend::Services(shares) => Backend::Services(Services::new(
                 shares
                     .iter()
-                    .map(|share| Service { target: self.service(&share.service, route), weight: share.weight })
+                    .map(|share| Service {
+                        target: self.service(&share.service, route),
+                        weight: share.weight,
+                        request: share.request_headers.as_ref().map(HeaderChanges::compile).unwrap_or_default(),
+                        response: share.response_headers.as_ref().map(HeaderChanges::compile).unwrap_or_default(),
+                    })
                     .collect(),
             )),
             ir::Backend::Url(written) => Backend::Url(url(written, format!("{}:{}", written.host, written.port).into(), route)?),

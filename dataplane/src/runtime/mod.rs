@@ -27,7 +27,7 @@ pub use ports::{Placement, Port, PortProtocol};
 pub(crate) use router::{Miss, Offer, Router};
 pub(crate) use serve::{HeldLimit, Serve, Version};
 pub(crate) use serving::Serving;
-pub(crate) use traffic::{PathRewrite, Redirect, Traffic};
+pub(crate) use traffic::{HeaderChanges, PathRewrite, Redirect, Traffic};
 
 /// One generation of the configuration.
 #[derive(Debug)]

@@ -103,15 +103,12 @@ impl Ports {
     }
 
     /// Whether a host may be asked for on a connection that was opened for `server_name`: they
-    /// have the same listener, or listeners with the same certificates (RFC 9110 section 7.4).
+    /// have the same listener (RFC 9110 section 7.4). Listeners that share a certificate are told
+    /// apart all the same, as Gateway API has it: what one checks must not serve the other.
     #[must_use]
     pub(crate) fn directed(&self, port: Port, server_name: &str, host: &str) -> bool {
         match (self.listener(port, server_name), self.listener(port, host)) {
-            (Some(one), Some(other)) => {
-                one.id == other.id
-                    || (one.certificates.len() == other.certificates.len()
-                        && one.certificates.iter().zip(&other.certificates).all(|(one, other)| Arc::ptr_eq(one, other)))
-            }
+            (Some(one), Some(other)) => one.id == other.id,
             (None, _) | (_, None) => true,
         }
     }

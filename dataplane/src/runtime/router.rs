@@ -83,6 +83,8 @@ struct Paths {
 #[derive(Debug)]
 struct Candidate {
     precedence: Precedence,
+    /// Dots that the host must have, where a wildcard stands for one label alone.
+    host_dots: Option<usize>,
     methods: Vec<Method>,
     headers: Vec<(HeaderName, Value)>,
     query: Vec<(Box<str>, Value)>,
@@ -124,12 +126,16 @@ impl Router {
         let mut router = Self::default();
         for entry in entries {
             if entry.hosts.is_empty() {
-                router.any.get_or_insert_default().add(&entry);
+                router.any.get_or_insert_default().add(&entry, None);
             }
             for host in entry.hosts {
                 match host {
-                    HostPattern::Exact(name) => router.exact.entry(name.as_ref().into()).or_default().add(&entry),
-                    HostPattern::Wildcard(suffix) => router.wildcard.entry(suffix.as_ref().into()).or_default().add(&entry),
+                    HostPattern::Exact(name) => router.exact.entry(name.as_ref().into()).or_default().add(&entry, None),
+                    HostPattern::Wildcard(suffix) => {
+                        let dots = suffix.matches('.').count() + 1;
+                        let dots = entry.conditions.single_label.then_some(dots);
+                        router.wildcard.entry(suffix.as_ref().into()).or_default().add(&entry, dots);
+                    }
                 }
             }
         }
@@ -164,8 +170,8 @@ impl Router {
 }
 
 impl Paths {
-    fn add(&mut self, entry: &Entry<'_>) {
-        let Some(candidate) = Candidate::compile(entry) else { return };
+    fn add(&mut self, entry: &Entry<'_>, host_dots: Option<usize>) {
+        let Some(candidate) = Candidate::compile(entry, host_dots) else { return };
         match &entry.conditions.path {
             PathMatch::Exact(path) => self.exact.entry(path.as_ref().into()).or_default().push(candidate),
             PathMatch::Prefix(path) => {
@@ -267,7 +273,7 @@ impl Segments {
 }
 
 impl Candidate {
-    fn compile(entry: &Entry<'_>) -> Option<Self> {
+    fn compile(entry: &Entry<'_>, host_dots: Option<usize>) -> Option<Self> {
         let conditions = entry.conditions;
         let methods = conditions.methods.iter().map(|method| method.parse().ok()).collect::<Option<Vec<Method>>>()?;
         let headers = conditions
@@ -281,12 +287,14 @@ impl Candidate {
             .map(|condition| Some((condition.name.as_ref().into(), Value::compile(&condition.value)?)))
             .collect::<Option<Vec<_>>>()?;
         let precedence = Precedence::of(conditions, entry.route);
-        Some(Self { precedence, methods, headers, query, route: entry.route })
+        Some(Self { precedence, host_dots, methods, headers, query, route: entry.route })
     }
 
     fn takes(&self, offer: &Offer<'_>) -> bool {
         let method = self.methods.is_empty() || self.methods.contains(offer.method);
+        let host = self.host_dots.is_none_or(|dots| offer.host.matches('.').count() == dots);
         method
+            && host
             && self.headers.iter().all(|(name, value)| one_value(offer.headers, name).is_some_and(|text| value.matches(&text)))
             && self.query.iter().all(|(name, value)| query_value(offer.query, name).is_some_and(|text| value.matches(&text)))
     }
