@@ -93,7 +93,7 @@ impl Route {
                     "The connection was opened for another host",
                 ),
                 [
-                    format_args!("The host {host} belongs to a listener with another certificate than this connection's."),
+                    format_args!("The host {host} belongs to another listener than the one that this connection was opened for."),
                     format_args!("Open a new connection for this host."),
                     format_args!(""),
                 ],

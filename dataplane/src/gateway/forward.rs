@@ -40,13 +40,16 @@ pub(super) async fn forward(
         }
         (Backend::Services(services), Validated::Unread) => {
             let Some(service) = services.choose(context.worker.random()) else {
-                let backend = format!("ApiRoute {}", located.route.name).into();
+                let backend = located.route.id.object().to_string().into();
                 return Err(Denial::Upstream(UpstreamCause::NoEndpoints { backend }));
             };
             let target = service.target.as_ref().map_err(|fault| Denial::Misconfigured(fault.clone()))?;
             let destination = Destination { host: None, prefix: "" };
             shape::shape(context, parts, &located, &credentials, (evidence, &destination));
-            send(context, (parts, body), target, &located, call).await?
+            service.request.apply(&mut parts.headers);
+            let mut response = send(context, (parts, body), target, &located, call).await?;
+            service.response.apply(response.headers_mut());
+            response
         }
         (Backend::Url(url), Validated::Unread) => {
             let destination = Destination { host: Some(&url.host), prefix: &url.prefix };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cause::{Denial, Framing, Route as RouteCause};
 use http::request::Parts;
+use ir::RouteKind;
 use observe::evidence::{self, Evidence};
 use policy::version::{Chosen, VersionRequest};
 
@@ -90,10 +91,11 @@ pub(crate) fn locate<'a>(
     // `choice` was compiled from the same list.
     let Some(version) = serve.versions.get(selected.index) else { return Err(Denial::Route(RouteCause::Internal)) };
     trail.version = Some(selected.index);
+    let has_versions = route.id.kind == RouteKind::ApiRoute;
     evidence.located = Some(evidence::Located {
         route: route.name.clone(),
-        version: Some(Arc::clone(&version.text)),
-        chosen_by: Some(chosen_by(selected.chosen)),
+        version: has_versions.then(|| Arc::clone(&version.text)),
+        chosen_by: has_versions.then_some(chosen_by(selected.chosen)),
     });
     let backend = version.backend.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
     Ok(Located { route, serve, version, backend, host: host.into_owned(), path: unversioned, matched: hit.matched })
