@@ -5,7 +5,10 @@
 //! side, and ending one leaves nothing. What uses it knows Doorward only as users do: by its image, its chart, kubectl
 //! and requests.
 
+pub mod cases;
 pub mod cluster;
+pub mod conformance;
+pub mod doorward;
 pub mod http;
 pub mod images;
 pub mod node;

@@ -1,16 +1,20 @@
 //! `doorward-e2e ENTRY`: the clusters of the menu's entries `cluster`, `e2e` and `conformance`.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use e2e::cases::{self, World};
 use e2e::cluster::{Cluster, environment};
 use e2e::node::node;
 use e2e::place::Place;
+use e2e::programs::CONFORMANCE;
+use e2e::{conformance, doorward};
 use xtask::Failure;
 use xtask::progress::say;
 
 const USAGE: &str = "\
+cluster                           start a cluster with Doorward and the quickstart in it, and print lines to try
 cluster up [--name NAME]          start a bare cluster (name: dev)
 cluster down [--name NAME]        end it, and leave nothing of it
 cluster shell [--name NAME] [COMMAND...]
@@ -18,6 +22,13 @@ cluster shell [--name NAME] [COMMAND...]
 cluster env [--name NAME]         print lines for `eval`: kubectl, helm, ctr and `inside` for it
 cluster import [--name NAME] ARCHIVE
                                   give an image to its node
+cluster install [--name NAME] ARCHIVE
+                                  give an image to its node, and install Doorward by its charts
+e2e [--name NAME] [WORD...]       the tests whose names hold a word, on a cluster of their own or on a running one
+conformance [--name NAME] [ARGUMENT...]
+                                  the Gateway API's conformance suite, likewise; arguments go to it
+
+With DOORWARD_KUBECONFIG and DOORWARD_IMAGE (a reference), e2e and conformance run on that cluster instead.
 ";
 
 fn main() -> ExitCode {
@@ -35,18 +46,87 @@ fn main() -> ExitCode {
 fn start(words: &[&str]) -> Result<ExitCode, Failure> {
     match words {
         ["node", folder] => node(&Place::at(Path::new(folder))?)?,
+        ["cases", folder, rest @ ..] => {
+            let cluster = Cluster::inside(Place::at(Path::new(folder))?);
+            return cases::run(&World::find(cluster)?, rest);
+        }
+        ["cluster"] => newcomer()?,
         ["cluster", rest @ ..] => return cluster(rest),
+        ["e2e", rest @ ..] => return tried(rest, e2e),
+        ["conformance", rest @ ..] => {
+            CONFORMANCE.build()?;
+            return tried(rest, conformance::run);
+        }
         _ => return Err(Failure::usage(USAGE)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// `--name NAME` before all else, if it is there.
+fn named<'a>(words: &'a [&'a str]) -> (Option<&'a str>, &'a [&'a str]) {
+    match words {
+        ["--name", name, rest @ ..] => (Some(name), rest),
+        rest => (None, rest),
+    }
+}
+
+/// Does something on a cluster with Doorward in it: the one of the variables, a running one, or one for this alone.
+fn tried(words: &[&str], what: impl Fn(&Cluster, &[&str]) -> Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
+    let (name, rest) = named(words);
+    if let (Some(kubeconfig), Ok(image)) = (std::env::var_os("DOORWARD_KUBECONFIG"), std::env::var("DOORWARD_IMAGE")) {
+        let cluster = Cluster::existing(&PathBuf::from(kubeconfig), &image);
+        doorward::install(&cluster, None)?;
+        return what(&cluster, rest);
+    }
+    if let Some(name) = name {
+        return what(&Cluster::named(name)?, rest);
+    }
+    let archive = xtask::image::build()?;
+    let cluster = Cluster::start(&format!("e2e-{}", std::process::id()))?;
+    let result = doorward::install(&cluster, Some(&archive)).and_then(|()| what(&cluster, rest));
+    cluster.stop()?;
+    result
+}
+
+/// The tests; on a cluster of ours by a process inside of its network.
+fn e2e(cluster: &Cluster, words: &[&str]) -> Result<ExitCode, Failure> {
+    let Some(place) = cluster.place() else { return cases::run(&World::find(cluster.clone())?, words) };
+    let program = std::env::current_exe().map_err(|error| Failure::new(format!("this program cannot find itself: {error}")))?;
+    let mut command = cluster.command(&program.to_string_lossy())?;
+    command.arg("cases").arg(place.folder()).args(words);
+    let status = command.status().map_err(|error| Failure::new(format!("the tests cannot be started: {error}")))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Everything for somebody who has no cluster and has never seen Doorward.
+fn newcomer() -> Result<(), Failure> {
+    let archive = xtask::image::build()?;
+    let cluster = Cluster::start("dev")?;
+    doorward::install(&cluster, Some(&archive))?;
+    doorward::quickstart(&cluster)?;
+    let address = doorward::address(&cluster, doorward::NAMESPACE, doorward::NAME)?;
+    say(&format!(
+        "
+  A shell in the cluster's network, with kubectl and helm:
+    make cluster ARGS=shell
+
+  Try there:
+    kubectl get gateways,apiroutes,apikeys -A
+    KEY=$(kubectl get secret mobile-app-key -n shop -o go-template='{{{{.data.key | base64decode}}}}')
+    curl -i -H \"X-Api-Key: $KEY\" http://{address}/orders
+    curl -i http://{address}/orders              # refused, and why
+    kubectl describe apiroute orders -n shop
+
+  The end: make cluster ARGS=down
+"
+    ));
+    Ok(())
+}
+
 fn cluster(words: &[&str]) -> Result<ExitCode, Failure> {
     let (entry, rest) = words.split_first().ok_or_else(|| Failure::usage(USAGE))?;
-    let (name, rest) = match rest {
-        ["--name", name, rest @ ..] => (*name, rest),
-        rest => ("dev", rest),
-    };
+    let (name, rest) = named(rest);
+    let name = name.unwrap_or("dev");
     match (*entry, rest) {
         ("up", []) => {
             Cluster::start(name)?;
@@ -65,6 +145,7 @@ fn cluster(words: &[&str]) -> Result<ExitCode, Failure> {
             }
         }
         ("import", [archive]) => Cluster::named(name)?.import(Path::new(archive))?,
+        ("install", [archive]) => doorward::install(&Cluster::named(name)?, Some(Path::new(archive)))?,
         ("shell", rest) => return Err(become_shell(&Cluster::named(name)?, rest)),
         _ => return Err(Failure::usage(USAGE)),
     }

@@ -1,0 +1,164 @@
+//! What is tried on a cluster with Doorward in it, one after the other, each leaving it as it was.
+
+mod changes;
+mod faults;
+mod requests;
+mod standard;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use xtask::Failure;
+use xtask::progress::{Step, say};
+
+use crate::cluster::Cluster;
+use crate::doorward::{self, NAME, NAMESPACE, SHOP};
+use crate::http::{Answer, Request};
+use crate::run::until;
+use crate::traffic::Traffic;
+
+/// One thing that is tried: its name, and what tries it.
+type Case = (&'static str, fn(&World) -> Result<(), Failure>);
+
+/// In the order in which they run: faults last, since a failed one may leave ruins.
+const CASES: &[Case] = &[
+    ("statuses are true and columns say why", requests::statuses),
+    ("answers name their cause", requests::answers),
+    ("names of services resolve and bodies pass", requests::bodies),
+    ("a key follows its object within two seconds", changes::keys),
+    ("a rotated key overlaps", changes::rotation),
+    ("a missing backend is named, and found when it comes", changes::missing_backend),
+    ("a broken object changes no other", changes::broken),
+    ("apply again and dry run show no difference", changes::no_difference),
+    ("deleting what serves ends it and leaves nothing", changes::gone),
+    ("HTTPRoute and Ingress serve the same service", standard::routes),
+    ("a Gateway of one's own comes and goes", standard::gateway),
+    ("listeners with certificates, and a new certificate", standard::certificates),
+    ("a rolling restart of the data plane fails no request", faults::rolling_restart),
+    ("scaling the data plane fails no request", faults::scaling),
+];
+
+/// On a cluster of ours alone, where processes can be stopped and the audit log be read.
+const OWN_CASES: &[Case] = &[
+    ("a killed data plane comes back", faults::data_plane_killed),
+    ("a killed operator fails no request", faults::operator_killed),
+    ("no operator, and data planes that restart", faults::no_operator),
+    ("the API server away for a minute", faults::api_server_away),
+    ("a poisoned object among 500", faults::poisoned),
+    ("pods need no right that they lack", faults::rights),
+];
+
+/// What a case finds.
+pub struct World {
+    /// The cluster, with Doorward and the quickstart in it.
+    pub cluster: Cluster,
+    /// Where the default Gateway takes requests.
+    pub gateway: SocketAddr,
+    /// The quickstart's key.
+    pub key: String,
+}
+
+/// For one step of a request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl World {
+    /// Looks at a cluster that Doorward is installed in, and applies the quickstart.
+    ///
+    /// # Errors
+    /// Something does not get ready.
+    pub fn find(cluster: Cluster) -> Result<Self, Failure> {
+        doorward::quickstart(&cluster)?;
+        let gateway = doorward::address(&cluster, NAMESPACE, NAME)?;
+        let key = doorward::key(&cluster, SHOP, "mobile-app-key")?;
+        let world = Self { cluster, gateway, key };
+        // A node serves a new address a moment after its status says so.
+        world.until_answer("the quickstart answers", &world.orders(), 200)?;
+        Ok(world)
+    }
+
+    /// A request that the quickstart answers with 200.
+    #[must_use]
+    pub fn orders(&self) -> Request {
+        Request::get("api.example.com", "/orders").with("x-api-key", &self.key)
+    }
+
+    /// Sends a request to the default Gateway.
+    ///
+    /// # Errors
+    /// There is no whole answer.
+    pub fn send(&self, request: &Request) -> Result<Answer, Failure> {
+        request.send(self.gateway, PATIENCE).map_err(Failure::new)
+    }
+
+    /// Sends a request until it has this status.
+    ///
+    /// # Errors
+    /// Not in time; then with the last answer.
+    pub fn until_answer(&self, what: &str, request: &Request, status: u16) -> Result<Answer, Failure> {
+        self.until_answer_in(Duration::from_secs(20), what, request, status)
+    }
+
+    /// As [`Self::until_answer`], with the time given.
+    ///
+    /// # Errors
+    /// Not within `patience`.
+    pub fn until_answer_in(&self, patience: Duration, what: &str, request: &Request, status: u16) -> Result<Answer, Failure> {
+        until(patience, what, || answered(request, self.gateway, status))
+    }
+
+    /// Steady good traffic to the quickstart.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        Traffic::start(self.gateway, self.orders(), 200)
+    }
+}
+
+/// The answer to a request if it has this status, else what it was.
+///
+/// # Errors
+/// The other answer, or why there was none.
+pub fn answered(request: &Request, to: SocketAddr, status: u16) -> Result<Answer, String> {
+    let answer = request.send(to, PATIENCE)?;
+    if answer.status == status { Ok(answer) } else { Err(format!("{}: {}", answer.status, answer.body)) }
+}
+
+/// Fails with a text unless something holds.
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(Failure::new(otherwise())) }
+}
+
+/// Runs the cases whose name holds one of the words; without words, all.
+///
+/// # Errors
+/// A case failed, or there is none of that name; the failures are printed as they come.
+pub fn run(world: &World, words: &[&str]) -> Result<ExitCode, Failure> {
+    let own = if world.cluster.place().is_some() { OWN_CASES } else { &[] };
+    let chosen: Vec<&Case> =
+        CASES.iter().chain(own).filter(|(name, _)| words.is_empty() || words.iter().any(|word| name.contains(word))).collect();
+    if chosen.is_empty() {
+        return Err(Failure::usage(format!("no test has a name with {}", words.join(" or "))));
+    }
+    let (mut passed, mut failed) = (0, Vec::new());
+    let began = Instant::now();
+    for (name, case) in chosen {
+        let step = Step::begin(*name);
+        match case(world) {
+            Ok(()) => {
+                step.end("ok");
+                passed += 1;
+            }
+            Err(failure) => {
+                step.end("FAILED");
+                say(&format!("{failure}\n"));
+                failed.push(*name);
+            }
+        }
+    }
+    if !failed.is_empty() {
+        say(&format!("\n{}\n", doorward::seen(&world.cluster)));
+    }
+    say(&format!("\nfailed: {failed:?}\n{passed} passed, {} failed\n", failed.len()));
+    say(&format!("  in {} s\n", began.elapsed().as_secs()));
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,61 @@
+//! What a caller and kubectl are told when everything is as it should be.
+
+use xtask::Failure;
+
+use super::{World, ensure};
+use crate::doorward::{NAME, NAMESPACE, SHOP, condition};
+use crate::http::Request;
+
+/// The conditions that every kind of ours has when it works.
+const GOOD: [&str; 4] = ["Accepted", "ResolvedRefs", "Programmed", "Ready"];
+
+/// Conditions and printer columns of everything that the chart and the quickstart make.
+pub(super) fn statuses(world: &World) -> Result<(), Failure> {
+    condition(&world.cluster, &["gatewayclass", "doorward"], "Accepted", "True")?;
+    condition(&world.cluster, &["gateway", NAME, "-n", NAMESPACE], "Accepted", "True")?;
+    for kind in GOOD {
+        condition(&world.cluster, &["apiroute", "orders", "-n", SHOP], kind, "True")?;
+    }
+    condition(&world.cluster, &["apikey", "mobile-app", "-n", SHOP], "Ready", "True")?;
+    let gateway = world.cluster.get(&["gateway", NAME, "-n", NAMESPACE])?;
+    let attached = &gateway["status"]["listeners"][0]["attachedRoutes"];
+    ensure(*attached == 1, || format!("attachedRoutes is {attached}, one route is attached"))?;
+    let table = world.cluster.kubectl(&["get", "apiroutes,apikeys", "-n", SHOP])?;
+    for expected in ["READY", "True", "Active"] {
+        ensure(table.contains(expected), || format!("`{expected}` is not in the table:\n{table}"))?;
+    }
+    Ok(())
+}
+
+/// Refusals and their codes, through a real data plane.
+pub(super) fn answers(world: &World) -> Result<(), Failure> {
+    let get = |path: &str| Request::get("api.example.com", path);
+    let check = |request: Request, status: u16, code: &str| {
+        let answer = world.send(&request)?;
+        ensure((answer.status, answer.field("doorward-code")) == (status, code), || {
+            format!("{request:?}: expected {status} {code}, got {} {:?}", answer.status, answer)
+        })?;
+        ensure(!answer.field("doorward-decision").is_empty(), || format!("{request:?}: no decision id"))
+    };
+    check(world.orders(), 200, "")?;
+    check(get("/orders"), 401, "credential.missing")?;
+    check(get("/nothing"), 404, "route.not_found")?;
+    check(world.orders().sending("DELETE", ""), 403, "access.role_missing")?;
+    let mistyped = format!("{}x", &world.key[..world.key.len() - 1]);
+    check(get("/orders").with("x-api-key", &mistyped), 401, "credential.checksum")
+}
+
+/// A name of the cluster as backend, and bodies in both directions.
+pub(super) fn bodies(world: &World) -> Result<(), Failure> {
+    world.cluster.apply(
+        "apiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {name: bodies, namespace: shop}\n\
+         spec:\n  path: /bodies\n  authentication: {mode: Anonymous}\n  \
+         traffic: {rewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /echo}}}\n  \
+         versions: [{version: 1.0.0, backend: {services: [{name: orders, port: 80}]}}]\n",
+    )?;
+    let text = "0123456789".repeat(5_000);
+    let request = Request::get("api.example.com", "/bodies").sending("POST", &text);
+    let answer = world.until_answer("the service echoes", &request, 200)?;
+    ensure(answer.body.contains(&text), || format!("{} bytes came back", answer.body.len()))?;
+    world.cluster.kubectl(&["delete", "apiroute", "bodies", "-n", SHOP]).map(drop)
+}

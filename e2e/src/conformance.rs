@@ -1,0 +1,121 @@
+//! The Gateway API's conformance suite against Doorward: profile GATEWAY-HTTP, nothing left out.
+//!
+//! The features that are tried are those that the GatewayClass claims in its status, so that a claim and its proof
+//! cannot part.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+
+use xtask::progress::{Step, say};
+use xtask::{Failure, places};
+
+use crate::cluster::Cluster;
+use crate::programs::CONFORMANCE;
+
+/// The report of the last full run, committed.
+const REPORT: &str = "e2e/conformance/report.yaml";
+/// Longer than any run: one that is cut writes no report.
+const LONGEST: &str = "-test.timeout=3h";
+
+/// Runs the suite; `arguments` go to it, for example `-run-test=HTTPRouteSimpleSameNamespace`.
+///
+/// # Errors
+/// It cannot be started, or the report cannot be written.
+pub fn run(cluster: &Cluster, arguments: &[&str]) -> Result<ExitCode, Failure> {
+    let report = places::root()?.join(REPORT);
+    let log = places::built()?.join("conformance.log");
+    let unfinished: PathBuf = places::built()?.join("conformance-report.yaml");
+    drop(fs::remove_file(&unfinished));
+    let mut command = cluster.command(&CONFORMANCE.path()?.to_string_lossy())?;
+    command.args(["-test.run=^TestConformance$", "-test.v", LONGEST, "-gateway-class=doorward"]);
+    command.args(["-conformance-profiles=GATEWAY-HTTP", "-organization=doorward", "-project=doorward"]);
+    command.args(["-url=https://doorward.dev", "-contact=https://doorward.dev/contact"]);
+    command.arg(format!("-version={}", env!("CARGO_PKG_VERSION"))).arg(format!("-report-output={}", unfinished.display()));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let lost = |error: std::io::Error| Failure::new(format!("the conformance suite cannot be run: {error}"));
+    let mut step = Step::begin("conformance suite (GATEWAY-HTTP)");
+    let mut child = command.spawn().map_err(lost)?;
+    let mut file = File::create(&log).map_err(lost)?;
+    let mut tally = Tally::default();
+    if let Some(pipe) = child.stdout.take() {
+        for line in BufReader::new(pipe).lines() {
+            let line = line.map_err(lost)?;
+            writeln!(file, "{line}").map_err(lost)?;
+            tally.count(&line);
+            step.tell(&format!("{} passed, {} failed, now {}", tally.passed, tally.failed.len(), tally.current));
+        }
+    }
+    let status = child.wait().map_err(lost)?;
+    step.end(&format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed.len(), tally.skipped.len()));
+    for (what, names) in [("failed", &tally.failed), ("skipped", &tally.skipped)] {
+        names.iter().for_each(|name| say(&format!("  {what}: {name}\n")));
+    }
+    say(&format!("  the whole output is in {}\n", log.display()));
+    if !status.success() || tally.passed == 0 {
+        return Ok(ExitCode::FAILURE);
+    }
+    // A part of the suite proves nothing of the whole.
+    if arguments.is_empty() {
+        fs::create_dir_all(report.parent().unwrap_or(&report)).and_then(|()| fs::copy(&unfinished, &report)).map_err(lost)?;
+        say(&format!("  the report is in {REPORT}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The suite's tests by outcome.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+    current: String,
+}
+
+impl Tally {
+    /// Counts a line of `go test -v`; only the suite's own tests, one level down, not their steps.
+    fn count(&mut self, line: &str) {
+        let line = line.trim_start();
+        let suite = |rest: &str| {
+            let name = rest.split_whitespace().next()?.strip_prefix("TestConformance/")?;
+            (!name.contains('/')).then(|| name.to_owned())
+        };
+        if let Some(name) = line.strip_prefix("=== RUN ").and_then(suite) {
+            self.current = name;
+        } else if line.strip_prefix("--- PASS: ").and_then(suite).is_some() {
+            self.passed += 1;
+        } else if let Some(name) = line.strip_prefix("--- FAIL: ").and_then(suite) {
+            self.failed.push(name);
+        } else if let Some(name) = line.strip_prefix("--- SKIP: ").and_then(suite) {
+            self.skipped.push(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_tests_of_the_suite_count() {
+        let mut tally = Tally::default();
+        for line in [
+            "=== RUN   TestConformance",
+            "=== RUN   TestConformance/HTTPRouteA",
+            "=== RUN   TestConformance/HTTPRouteA/0_request",
+            "    --- PASS: TestConformance/HTTPRouteA (1.00s)",
+            "        --- PASS: TestConformance/HTTPRouteA/0_request (1.00s)",
+            "    --- FAIL: TestConformance/HTTPRouteB (1.00s)",
+            "        --- FAIL: TestConformance/HTTPRouteB/0_request (1.00s)",
+            "    --- SKIP: TestConformance/GRPCRouteC (0.00s)",
+            "--- FAIL: TestConformance (9.00s)",
+        ] {
+            tally.count(line);
+        }
+        let names = |name: &str| vec![name.to_owned()];
+        let expected =
+            Tally { passed: 1, failed: names("HTTPRouteB"), skipped: names("GRPCRouteC"), current: "HTTPRouteA".to_owned() };
+        assert_eq!(tally, expected);
+    }
+}
