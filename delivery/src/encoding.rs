@@ -147,3 +147,6 @@ fn unknown(sent: &Value, read: &Value) -> Option<String> {
 fn says_nothing(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_map().is_some_and(Vec::is_empty)
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,59 @@ fn understood(upsert: &wire::Upsert) -> Result<(Version, Resource), EncodingErro
     let resource = decode(&decode_id(&upsert.id)?, &upsert.value)?;
     Ok((version, resource))
 }
+
+#[cfg(test)]
+mod tests {
+    use cause::ObjectName;
+    use ir::{Endpoint, Service, ServiceId};
+
+    use super::*;
+    use crate::encoding::{digest, encode};
+
+    fn service(port: u16) -> Resource {
+        let id = ServiceId { name: ObjectName::new("shop", "orders"), port: 80 };
+        Resource::Service(Arc::new(Service { id, endpoints: vec![Endpoint::Name("orders".into(), port)], http2: false }))
+    }
+
+    fn upsert(resource: &Resource) -> wire::Upsert {
+        let encoded = encode(resource).unwrap();
+        wire::Upsert { id: encoded.id, version: encoded.version.bytes(), value: encoded.value }
+    }
+
+    /// `held` after a delta, and what is refused then.
+    fn after(held: &Held, refused: &mut BTreeMap<Bytes, String>, upserts: Vec<wire::Upsert>, removals: Vec<Bytes>) -> Held {
+        let digest = digest(std::iter::empty());
+        let mut incoming = Incoming::default();
+        incoming.add(wire::Delta { digest: digest.bytes(), upserts, removals, last: true }).unwrap();
+        incoming.complete(held, digest, refused)
+    }
+
+    #[test]
+    fn what_cannot_be_taken_leaves_the_last_good_one_serving() {
+        let mut refused = BTreeMap::new();
+        let good = after(&Held::default(), &mut refused, vec![upsert(&service(1))], Vec::new());
+        let mut garbled = upsert(&service(2));
+        garbled.value = Bytes::from_static(b"\xffgarbage");
+        let id = garbled.id.clone();
+        let kept = after(&good, &mut refused, vec![garbled], Vec::new());
+        assert_eq!(
+            (kept.snapshot(), kept.versions()),
+            (good.snapshot(), good.versions()),
+            "the version that is told is the one that serves"
+        );
+        assert!(refused[&id].starts_with("this version of the data plane cannot read it"), "{refused:?}");
+
+        let unnameable = wire::Upsert { id: Bytes::from_static(b"\xff"), ..upsert(&service(3)) };
+        let kept = after(&kept, &mut refused, vec![unnameable.clone()], Vec::new());
+        assert_eq!((kept.snapshot(), refused.len()), (good.snapshot(), 2), "an earlier refusal stands");
+
+        let mended = after(&kept, &mut refused, vec![upsert(&service(4))], vec![unnameable.id]);
+        assert_eq!(
+            mended.snapshot().services.values().map(|found| Resource::Service(found.clone())).collect::<Vec<_>>(),
+            [service(4)]
+        );
+        assert!(refused.is_empty(), "{refused:?}");
+        let gone = after(&mended, &mut refused, Vec::new(), vec![id]);
+        assert!(gone.snapshot().services.is_empty() && gone.versions().is_empty());
+    }
+}

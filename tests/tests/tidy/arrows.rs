@@ -21,7 +21,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         "operator" => vec!["cause", "ir", "policy", "translate", "crds", "delivery"],
         "dataplane" => vec!["cause", "wire", "ir", "policy", "llm", "upstream", "observe"],
         "cli" => [&CORE[..], &["crds", "observe", "files", "dataplane", "delivery", "operator"]].concat(),
-        "tests" => [&CORE[..], &["crds", "upstream", "observe", "files", "dataplane", "xtask"]].concat(),
+        "tests" => [&CORE[..], &["crds", "upstream", "observe", "files", "dataplane", "operator", "e2e", "xtask"]].concat(),
         "bench" => vec![],
         "e2e" => vec!["xtask"],
         _ => return None,
@@ -33,7 +33,7 @@ fn allowed_in_tests(name: &str) -> &'static [&'static str] {
     match name {
         "manifest" => &["crds"],
         "observe" => &["ir"],
-        "dataplane" => &["translate", "files"],
+        "dataplane" | "delivery" => &["translate", "files"],
         _ => &[],
     }
 }
