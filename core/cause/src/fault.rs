@@ -95,14 +95,15 @@ pub enum FaultCause {
     ExpressionInvalid { reason: Arc<str>, start: usize, end: usize },
     /// A rule that can never match.
     RuleNeverMatches { rule: Arc<str>, reason: Arc<str> },
-    /// Two routes with the same host, path and matches.
-    Conflict { other: ObjectRef, what: Arc<str> },
+    /// Two routes with the same host, path and matches; the other one is named where whoever reads
+    /// this may know of it.
+    Conflict { other: Option<ObjectRef>, what: Arc<str> },
     /// Two keys with the same text.
     KeyDuplicate,
     /// Two versions that differ only in build metadata.
     VersionDuplicate { version: Arc<str> },
     /// A Gateway or listener that does not take this route.
-    ListenerNotAllowed { reason: Arc<str> },
+    ListenerNotAllowed { why: Unattached, reason: Arc<str> },
     /// An object that works and does nothing.
     NoEffect { reason: Arc<str> },
     /// The last good version of the object goes on serving.
@@ -111,6 +112,8 @@ pub enum FaultCause {
     NotHere { what: Arc<str> },
     /// A part of the object is closed by faults that are reported beside this one.
     RouteBroken,
+    /// A reference to a kind that cannot be named there.
+    KindNotServed { kind: Arc<str>, expected: Arc<str> },
 }
 
 /// One finding in one object.
@@ -171,12 +174,17 @@ impl Fault {
         text
     }
 
+    /// What a request to the closed object is answered: Gateway API asks for 500 of an HTTPRoute.
+    fn status(&self) -> Status {
+        Status::new(if self.object.as_ref().is_some_and(|object| &*object.kind == "HTTPRoute") { 500 } else { 503 })
+    }
+
     /// The row that the caller of a closed route gets: never a value of the manifest.
     pub(crate) fn tell_caller(&self, tell: Tell<'_>) {
         self.cause.tell(&mut |row, message, remedy| {
             let entry = Entry {
                 code: row.code,
-                status: Status::new(503),
+                status: self.status(),
                 by: row.by,
                 action: Action::FixManifest,
                 retry: Retry::Never,
@@ -192,6 +200,28 @@ impl Fault {
                 ],
             );
         });
+    }
+}
+
+/// Why no listener of a Gateway takes a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Unattached {
+    /// The Gateway has no listener of that name or port.
+    NoMatchingParent,
+    /// No listener admits the route's kind and namespace.
+    NotAllowed,
+    /// No listener has a host in common with the route.
+    NoMatchingHostname,
+}
+
+impl Unattached {
+    /// Gateway API's word for it.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::NoMatchingParent => "NoMatchingParent",
+            Self::NotAllowed => "NotAllowedByListeners",
+            Self::NoMatchingHostname => "NoMatchingListenerHostname",
+        }
     }
 }
 
@@ -394,7 +424,7 @@ impl FaultCause {
             ),
             Self::Conflict { other, what } => tell(
                 row("config.conflict", "Conflicted", "Two APIs claim the same requests"),
-                format_args!("{other} has the same {what}"),
+                format_args!("{} has the same {what}", Named(other)),
                 format_args!("Give one of them another host or path."),
             ),
             Self::KeyDuplicate => tell(
@@ -407,8 +437,8 @@ impl FaultCause {
                 format_args!("another version differs from {version} only in build metadata"),
                 format_args!("Keep one of them."),
             ),
-            Self::ListenerNotAllowed { reason } => tell(
-                row("config.listener_not_allowed", "NotAllowedByListeners", "No listener takes the API"),
+            Self::ListenerNotAllowed { why, reason } => tell(
+                row("config.listener_not_allowed", why.reason(), "No listener takes the API"),
                 format_args!("{reason}"),
                 format_args!("Change `parentRefs`, or the listener."),
             ),
@@ -430,6 +460,23 @@ impl FaultCause {
                 format_args!("the manifest has faults"),
                 format_args!("Mend the faults reported for this object."),
             ),
+            Self::KindNotServed { kind, expected } => tell(
+                row("config.kind_not_served", "InvalidKind", "The API's manifest names a kind that is not served here"),
+                format_args!("{kind} is not a kind that can be named here"),
+                format_args!("Name a {expected}."),
+            ),
+        }
+    }
+}
+
+/// An object, or one that is not named.
+struct Named<'a>(&'a Option<ObjectRef>);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(object) => object.fmt(f),
+            None => f.write_str("an older object of another namespace"),
         }
     }
 }

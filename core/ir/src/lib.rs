@@ -38,5 +38,5 @@ pub use placement::container_port;
 pub use resource::{Resource, ResourceId};
 pub use route::{HeaderChanges, PathRewrite, Route, Serve, Stage, Traffic, Version, VersionSource, Versioning};
 pub use secret::Secret;
-pub use settings::{AccessLog, ClientAddress, Settings, Timeouts, Traces};
+pub use settings::{AccessLog, ClientAddress, Reach, Settings, Timeouts, Traces};
 pub use snapshot::Snapshot;

@@ -22,6 +22,8 @@ pub struct Settings {
     pub traces: Option<Traces>,
     /// Base address of the causes' pages, without a trailing slash.
     pub docs: Arc<str>,
+    /// Which addresses a URL of a manifest may lead to.
+    pub reach: Reach,
 }
 
 impl Default for Settings {
@@ -34,8 +36,22 @@ impl Default for Settings {
             access_log: AccessLog::Json,
             traces: None,
             docs: "https://doorward.dev/causes".into(),
+            reach: Reach::Anywhere,
         }
     }
+}
+
+/// Which addresses the `url` of a backend, a key set, an introspection or a model may lead to.
+/// Services are not concerned: their addresses are the cluster's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Reach {
+    /// To all: whoever writes the manifests owns the machine.
+    #[default]
+    Anywhere,
+    /// To all but loopback and link-local ones.
+    Private,
+    /// To none of those, nor of private networks.
+    Public,
 }
 
 /// Whose address counts as the client's.

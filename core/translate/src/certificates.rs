@@ -16,6 +16,17 @@ use crate::report::Report;
 use crate::secrets::{holds_certificates, required_text, secret};
 use crate::world::{Found, World, target};
 
+/// What a TLS listener shows.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// The certificates, or the fault for which handshakes fail.
+    pub(crate) certificates: Part<Vec<CertificateId>>,
+    /// What the listener asks for and must not be passed over.
+    pub(crate) unserved: Option<Arc<Fault>>,
+    /// A certificate that is not as it is asked for: missing, or an earlier version of it is shown.
+    pub(crate) unresolved: Option<Arc<Fault>>,
+}
+
 /// The certificates that a TLS listener shows, or the fault for which its handshakes fail.
 pub(crate) fn of_listener(
     world: &World<'_>,
@@ -23,33 +34,42 @@ pub(crate) fn of_listener(
     listener: &api::GatewayListeners,
     (at, report): (&FieldPath, &mut Report),
     certificates: &mut BTreeMap<CertificateId, Arc<Certificate>>,
-) -> Part<Vec<CertificateId>> {
+) -> Shown {
     let at = at.field("tls");
-    let mut closing = unserved(gateway, listener, &at, report);
+    let unserved = unserved(gateway, listener, &at, report);
+    let mut unresolved = None;
+    let mut closing = unserved.clone();
     let references = listener.tls.as_ref().and_then(|tls| tls.certificate_refs.as_deref()).unwrap_or_default();
-    if references.is_empty() && closing.is_none() {
-        closing = Some(report.error(&at, FaultCause::FieldMissing { field: "certificateRefs".into() }));
+    if references.is_empty() && unserved.is_none() {
+        let fault = report.error(&at, FaultCause::FieldMissing { field: "certificateRefs".into() });
+        closing = Some(Arc::clone(&fault));
+        unresolved = Some(fault);
     }
     let mut ids = Vec::new();
     for (index, reference) in references.iter().enumerate() {
         let at = at.field("certificateRefs").index(index);
-        match certificate(world, name, reference) {
+        let secret = target(&reference.name, reference.namespace.as_ref(), name);
+        let fault = match certificate(world, name, reference) {
             Ok(Some(certificate)) => {
                 ids.push(certificate.id.clone());
                 certificates.entry(certificate.id.clone()).or_insert_with(|| Arc::new(certificate));
+                if let Some(newest) = refused(world, &secret) {
+                    unresolved.get_or_insert_with(|| Arc::new(newest.clone()));
+                }
+                continue;
             }
-            Ok(None) => {
-                let secret = target(&reference.name, reference.namespace.as_ref(), name);
-                let fault = report.unreported(&at, assumed("Secret", &secret));
-                closing.get_or_insert_with(|| Arc::new(fault));
-            }
-            Err(cause) => {
-                let fault = report.error(&at, cause);
-                closing.get_or_insert(fault);
-            }
-        }
+            Ok(None) => Arc::new(report.unreported(&at, assumed("Secret", &secret))),
+            Err(cause) => report.error(&at, cause),
+        };
+        unresolved.get_or_insert_with(|| Arc::clone(&fault));
+        closing.get_or_insert(fault);
     }
-    closing.map_or(Part::Ready(ids), Part::Broken)
+    Shown { certificates: closing.map_or(Part::Ready(ids), Part::Broken), unserved, unresolved }
+}
+
+/// Why the newest version of a Secret is not the one that is shown.
+fn refused<'a>(world: &World<'a>, secret: &ObjectName) -> Option<&'a Fault> {
+    world.manifests.secrets.get(secret)?.faults().first()
 }
 
 /// What a TLS listener may ask for and must not be passed over: a client certificate that nobody

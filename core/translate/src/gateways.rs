@@ -6,14 +6,17 @@ use std::sync::Arc;
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::standard::Gateway;
 use gateway_api::apis::standard::gateways as api;
-use ir::{Certificate, CertificateId, HostPattern, Listener, ListenerId, Part, Protocol};
+use ir::{Certificate, CertificateId, HostPattern, Listener, ListenerId, Part, Protocol, RouteKind};
 
-use crate::certificates;
+use crate::admission::{self, Admitted};
+use crate::certificates::{self, Shown};
 use crate::manifests::Written;
 use crate::parse;
 use crate::rehearsal::Rehearsal;
-use crate::report::Report;
-use crate::world::{Labels, World};
+use crate::report::{Report, closing_fault};
+use crate::settings::{Governed, Governing};
+use crate::standings::{GatewayStanding, ListenerStanding, Verdict};
+use crate::world::World;
 
 pub(crate) const KIND: &str = "Gateway";
 /// The Gateway that there is when no manifest has one, and the port of its listener `http`.
@@ -29,28 +32,30 @@ pub(crate) fn implicit() -> ObjectName {
 pub(crate) struct Listeners {
     pub(crate) served: BTreeMap<ListenerId, Listener>,
     pub(crate) certificates: BTreeMap<CertificateId, Arc<Certificate>>,
+    pub(crate) standings: BTreeMap<ObjectName, GatewayStanding>,
     admissions: BTreeMap<ListenerId, Admission>,
 }
 
 /// Which routes a listener admits.
 #[derive(Debug)]
-struct Admission {
+pub(crate) struct Admission {
     /// Of these namespaces; `None` is all.
-    namespaces: Option<BTreeSet<Arc<str>>>,
-    /// Whether ApiRoutes are among its kinds.
-    api_routes: bool,
+    pub(crate) namespaces: Option<BTreeSet<Arc<str>>>,
+    /// Of these kinds.
+    pub(crate) kinds: BTreeSet<RouteKind>,
 }
 
 impl Listeners {
     /// The listeners of one Gateway.
     pub(crate) fn of<'a>(&'a self, gateway: &'a ObjectName) -> impl Iterator<Item = &'a Listener> {
-        self.served.values().filter(move |listener| listener.id.gateway == *gateway)
+        let first = ListenerId { gateway: gateway.clone(), name: Arc::default() };
+        self.served.range(first..).map(|(_, listener)| listener).take_while(move |listener| listener.id.gateway == *gateway)
     }
 
-    /// Whether a listener admits ApiRoutes of a namespace.
-    pub(crate) fn admits(&self, listener: &ListenerId, namespace: &str) -> bool {
+    /// Whether a listener admits routes of a kind and namespace.
+    pub(crate) fn admits(&self, listener: &ListenerId, kind: RouteKind, namespace: &str) -> bool {
         self.admissions.get(listener).is_some_and(|admission| {
-            admission.api_routes && admission.namespaces.as_ref().is_none_or(|admitted| admitted.contains(namespace))
+            admission.kinds.contains(&kind) && admission.namespaces.as_ref().is_none_or(|admitted| admitted.contains(namespace))
         })
     }
 
@@ -60,19 +65,21 @@ impl Listeners {
     }
 }
 
-/// The listeners of all Gateways; the implicit one where no manifest has any.
-pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> Listeners {
+/// The listeners of all Gateways of ours; the implicit one where files have none.
+pub(crate) fn translate(world: &World<'_>, governed: &Governed, faults: &mut Vec<Fault>) -> Listeners {
     let mut listeners = Listeners::default();
-    if world.manifests.gateways.is_empty() {
+    if world.gateways.is_empty() && world.context.is_standalone() {
         let id = ListenerId { gateway: implicit(), name: IMPLICIT.2.into() };
         let certificates = Part::Ready(Vec::new());
         let listener = Listener { id, port: IMPLICIT.3, protocol: Protocol::Http, hostname: None, certificates };
-        listeners.add(listener, Admission { namespaces: None, api_routes: true });
+        listeners.add(listener, Admission { namespaces: None, kinds: admission::every_kind() });
         return listeners;
     }
-    for (name, written) in &world.manifests.gateways {
+    for (name, written) in &world.gateways {
         match written {
             Written::Broken(found, tree) => {
+                let standing = refused(closing_fault(KIND, name, found));
+                listeners.standings.insert((*name).clone(), standing);
                 let Some(rehearsal) = Rehearsal::<Gateway>::new(tree, found) else { continue };
                 let mut report = Report::new(KIND, name);
                 all(world, (name, &rehearsal.object), &mut report, &mut Listeners::default());
@@ -80,24 +87,75 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> Listeners
             }
             Written::Good(gateway) | Written::LastGood(gateway, _) => {
                 let mut report = Report::new(KIND, name);
-                all(world, (name, gateway), &mut report, &mut listeners);
+                let standings = all(world, (name, gateway), &mut report, &mut listeners);
                 report.finish(faults);
+                let governing = governed.gateways.get(*name);
+                let mut standing = standing(standings, governing);
+                if let (Written::LastGood(_, found), true) = (written, standing.accepted.holds) {
+                    standing.accepted = Verdict::fails_for("ServingLastGood", &closing_fault(KIND, name, found));
+                }
+                listeners.standings.insert((*name).clone(), standing);
             }
         }
     }
     listeners
 }
 
+/// What is said of a Gateway that cannot be read.
+fn refused(fault: Arc<Fault>) -> GatewayStanding {
+    GatewayStanding { config: None, accepted: Verdict::fails_for("Invalid", &fault), listeners: Vec::new() }
+}
+
+fn standing(listeners: Vec<ListenerStanding>, governing: Option<&Governing>) -> GatewayStanding {
+    let refused = listeners.iter().find(|listener| !listener.accepted.holds);
+    let accepted = match (governing.and_then(|governing| governing.fault.as_ref()), refused) {
+        (Some(fault), _) => Verdict::fails_for("InvalidParameters", fault),
+        (None, None) if !listeners.is_empty() => Verdict::holds("Accepted"),
+        (None, None) => Verdict::fails("ListenersNotValid", "spec.listeners: a Gateway needs a listener."),
+        (None, Some(refused)) => Verdict {
+            holds: listeners.iter().any(|listener| listener.accepted.holds),
+            reason: "ListenersNotValid",
+            message: format!("listener `{}`: {}", refused.name, refused.accepted.message).into(),
+        },
+    };
+    GatewayStanding { config: governing.and_then(|governing| governing.name.clone()), accepted, listeners }
+}
+
 /// The listeners of one Gateway, and what it asks for beside them.
-fn all(world: &World<'_>, (name, gateway): (&ObjectName, &Gateway), report: &mut Report, listeners: &mut Listeners) {
+fn all(
+    world: &World<'_>,
+    (name, gateway): (&ObjectName, &Gateway),
+    report: &mut Report,
+    listeners: &mut Listeners,
+) -> Vec<ListenerStanding> {
     whole(gateway, report);
-    for (index, listener) in gateway.spec.listeners.iter().enumerate() {
-        one(world, (name, gateway), index, report, listeners);
-        if let Some(twice) = gateway.spec.listeners.iter().take(index).find(|other| other.name == listener.name) {
-            let at = FieldPath::of("spec.listeners").index(index).field("name");
-            report.error(&at, FaultCause::ItemDuplicate { key: twice.name.as_str().into() });
-        }
+    let readings: Vec<Reading> =
+        (0..gateway.spec.listeners.len()).filter_map(|index| read(world, (name, gateway), index, report)).collect();
+    let mut standings = Vec::new();
+    for (index, reading) in readings.iter().enumerate() {
+        let conflict = conflict(&readings, index, name, report)
+            .or_else(|| taken(world, listeners, reading, report).map(|fault| ("PortUnavailable", fault)));
+        let shown = match reading.protocol {
+            Ok(Protocol::Https) => Some(certificates::of_listener(
+                world,
+                (name, gateway),
+                reading.written,
+                (&reading.at, report),
+                &mut listeners.certificates,
+            )),
+            Ok(Protocol::Http) | Err(_) => None,
+        };
+        standings.push(reading.standing(conflict.as_ref(), shown.as_ref()));
+        let (Ok(protocol), Ok(port), Ok(hostname), None) = (&reading.protocol, &reading.port, &reading.hostname, conflict) else {
+            continue;
+        };
+        let id = ListenerId { gateway: name.clone(), name: reading.written.name.as_str().into() };
+        let certificates = shown.map_or(Part::Ready(Vec::new()), |shown| shown.certificates);
+        let listener = Listener { id, port: *port, protocol: *protocol, hostname: hostname.clone(), certificates };
+        let Admission { namespaces, kinds } = &reading.admitted.admission;
+        listeners.add(listener, Admission { namespaces: namespaces.clone(), kinds: kinds.clone() });
     }
+    standings
 }
 
 /// What a Gateway asks for beside its listeners, and is not served here.
@@ -105,16 +163,27 @@ fn whole(gateway: &Gateway, report: &mut Report) {
     let at = FieldPath::of("spec");
     let mut not_here = |field: &str, what: &str| report.warn(&at.field(field), FaultCause::NotHere { what: what.into() });
     if gateway.spec.addresses.is_some() {
-        not_here("addresses", "addresses are not chosen here; listeners bind where the command line says");
+        not_here("addresses", "addresses are not chosen here; a Gateway has those of its Service, or of the command line");
     }
     if gateway.spec.allowed_listeners.is_some() {
         not_here("allowedListeners", "ListenerSets are not served");
     }
 }
 
-/// One listener, unless it cannot be served.
-fn one(world: &World<'_>, gateway: (&ObjectName, &Gateway), index: usize, report: &mut Report, listeners: &mut Listeners) {
-    let Some(written) = gateway.1.spec.listeners.get(index) else { return };
+type Read<T> = Result<T, Arc<Fault>>;
+
+/// One listener as it is written.
+struct Reading<'a> {
+    written: &'a api::GatewayListeners,
+    at: FieldPath,
+    protocol: Read<Protocol>,
+    port: Read<u16>,
+    hostname: Read<Option<HostPattern>>,
+    admitted: Admitted,
+}
+
+fn read<'a>(world: &World<'_>, gateway: (&ObjectName, &'a Gateway), index: usize, report: &mut Report) -> Option<Reading<'a>> {
+    let written = gateway.1.spec.listeners.get(index)?;
     let at = FieldPath::of("spec.listeners").index(index);
     let protocol = protocol(&written.protocol).map_err(|cause| report.error(&at.field("protocol"), cause));
     let port = u16::try_from(written.port)
@@ -127,27 +196,96 @@ fn one(world: &World<'_>, gateway: (&ObjectName, &Gateway), index: usize, report
         .filter(|text| !text.is_empty())
         .map(|text| parse::host(text).map_err(|cause| report.error(&at.field("hostname"), cause)))
         .transpose();
-    let admission = admission(world, &gateway.0.namespace, written.allowed_routes.as_ref(), &at, report);
-    let (Ok(protocol), Ok(port), Ok(hostname)) = (protocol, port, hostname) else { return };
-    let certificates = match protocol {
-        Protocol::Http => {
-            if written.tls.is_some() {
-                let reason = "the protocol is HTTP, where no certificate is shown".into();
-                report.warn(&at.field("tls"), FaultCause::NoEffect { reason });
+    let admitted = admission::read(world, &gateway.0.namespace, written.allowed_routes.as_ref(), &at, report);
+    if protocol == Ok(Protocol::Http) && written.tls.is_some() {
+        let reason = "the protocol is HTTP, where no certificate is shown".into();
+        report.warn(&at.field("tls"), FaultCause::NoEffect { reason });
+    }
+    Some(Reading { written, at, protocol, port, hostname, admitted })
+}
+
+/// A listener's conflict: the reason and what is wrong.
+type Conflict = (&'static str, Arc<Fault>);
+
+impl Reading<'_> {
+    /// What is said of the listener.
+    fn standing(&self, conflict: Option<&Conflict>, shown: Option<&Shown>) -> ListenerStanding {
+        let refused = [
+            ("UnsupportedProtocol", self.protocol.as_ref().err()),
+            ("PortUnavailable", self.port.as_ref().err()),
+            ("Invalid", self.hostname.as_ref().err()),
+            (conflict.map_or("Invalid", |(reason, _)| reason), conflict.map(|(_, fault)| fault)),
+            ("Invalid", shown.and_then(|shown| shown.unserved.as_ref())),
+        ];
+        let accepted = refused
+            .into_iter()
+            .find_map(|(reason, fault)| fault.map(|fault| Verdict::fails_for(reason, fault)))
+            .unwrap_or_else(|| Verdict::holds("Accepted"));
+        let unresolved = shown.and_then(|shown| shown.unresolved.as_ref());
+        let resolved_refs = match (unresolved, &self.admitted.unknown) {
+            (Some(fault), _) => {
+                let is_permitted = !matches!(fault.cause, FaultCause::ReferenceNotPermitted { .. });
+                Verdict::fails_for(if is_permitted { "InvalidCertificateRef" } else { "RefNotPermitted" }, fault)
             }
-            Part::Ready(Vec::new())
+            (None, Some(fault)) => Verdict::fails_for("InvalidRouteKinds", fault),
+            (None, None) => Verdict::holds("ResolvedRefs"),
+        };
+        let conflicted = match conflict {
+            Some((reason @ ("HostnameConflict" | "ProtocolConflict"), fault)) => {
+                Verdict { holds: true, ..Verdict::fails_for(reason, fault) }
+            }
+            Some(_) | None => Verdict { holds: false, ..Verdict::holds("NoConflicts") },
+        };
+        let broken = shown.and_then(|shown| shown.certificates.as_result().err());
+        let programmable = match broken {
+            _ if !accepted.holds => Verdict::fails("Invalid", Arc::clone(&accepted.message)),
+            Some(fault) => Verdict::fails_for("Invalid", fault),
+            None => Verdict::holds("Programmed"),
+        };
+        let supported = if self.protocol.is_ok() { admission::groups(&self.admitted.admission.kinds) } else { Vec::new() };
+        ListenerStanding {
+            name: self.written.name.as_str().into(),
+            supported_kinds: supported,
+            attached_routes: 0,
+            accepted,
+            resolved_refs,
+            conflicted,
+            programmable,
         }
-        Protocol::Https => certificates::of_listener(world, gateway, written, (&at, report), &mut listeners.certificates),
-    };
-    let id = ListenerId { gateway: gateway.0.clone(), name: written.name.as_str().into() };
-    if listeners.served.contains_key(&id) {
-        return;
     }
-    if let Err((field, cause)) = free(listeners, port, protocol, hostname.as_ref()) {
-        report.error(&at.field(field), cause);
-        return;
+}
+
+/// Why a listener cannot stand beside another one of its Gateway: none of both serves, because
+/// nothing tells which is meant (Gateway API).
+fn conflict(readings: &[Reading<'_>], index: usize, own: &ObjectName, report: &mut Report) -> Option<Conflict> {
+    let this = readings.get(index)?;
+    let (Ok(protocol), Ok(port), Ok(hostname)) = (&this.protocol, &this.port, &this.hostname) else { return None };
+    let beside = || readings.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, reading)| reading);
+    if beside().any(|other| other.written.name == this.written.name) {
+        let cause = FaultCause::ItemDuplicate { key: this.written.name.as_str().into() };
+        return Some(("Invalid", report.error(&this.at.field("name"), cause)));
     }
-    listeners.add(Listener { id, port, protocol, hostname, certificates }, admission);
+    let conflict = |what: &str| FaultCause::Conflict { other: Some(ObjectRef::new(KIND, own.clone())), what: what.into() };
+    let others = || beside().filter(|other| other.port.as_ref() == Ok(port));
+    if others().any(|other| other.protocol.as_ref().is_ok_and(|other| other != protocol)) {
+        let fault = report.error(&this.at.field("protocol"), conflict("port with another protocol"));
+        return Some(("ProtocolConflict", fault));
+    }
+    if others().any(|other| other.protocol.is_ok() && other.hostname.as_ref() == Ok(hostname)) {
+        return Some(("HostnameConflict", report.error(&this.at.field("hostname"), conflict("port and hostname"))));
+    }
+    None
+}
+
+/// Why a listener cannot stand beside those of Gateways before it: files are served by one process,
+/// where a port is one socket.
+fn taken(world: &World<'_>, listeners: &Listeners, reading: &Reading<'_>, report: &mut Report) -> Option<Arc<Fault>> {
+    let (Ok(protocol), Ok(port), Ok(hostname)) = (&reading.protocol, &reading.port, &reading.hostname) else { return None };
+    if !world.context.is_standalone() {
+        return None;
+    }
+    let (field, cause) = free(listeners, *port, *protocol, hostname.as_ref()).err()?;
+    Some(report.error(&reading.at.field(field), cause))
 }
 
 fn protocol(text: &str) -> Result<Protocol, FaultCause> {
@@ -172,7 +310,7 @@ fn free(
 ) -> Result<(), (&'static str, FaultCause)> {
     for other in listeners.served.values().filter(|other| other.port == port) {
         let conflict =
-            |what: &str| FaultCause::Conflict { other: ObjectRef::new(KIND, other.id.gateway.clone()), what: what.into() };
+            |what: &str| FaultCause::Conflict { other: Some(ObjectRef::new(KIND, other.id.gateway.clone())), what: what.into() };
         if other.protocol != protocol {
             return Err(("protocol", conflict("port with another protocol")));
         }
@@ -181,57 +319,4 @@ fn free(
         }
     }
     Ok(())
-}
-
-/// Which routes a listener admits; omitted is those of the Gateway's namespace.
-fn admission(
-    world: &World<'_>,
-    own: &str,
-    written: Option<&api::GatewayListenersAllowedRoutes>,
-    at: &FieldPath,
-    report: &mut Report,
-) -> Admission {
-    let kinds = written.and_then(|allowed| allowed.kinds.as_deref()).unwrap_or_default();
-    let ours =
-        |kind: &api::GatewayListenersAllowedRoutesKinds| kind.kind == "ApiRoute" && kind.group.as_deref() == Some(crds::GROUP);
-    let namespaces = written.and_then(|allowed| allowed.namespaces.as_ref());
-    let only_own = || Some(BTreeSet::from([Arc::from(own)]));
-    let namespaces = match namespaces.and_then(|namespaces| namespaces.from.as_ref()) {
-        None | Some(api::GatewayListenersAllowedRoutesNamespacesFrom::Same) => only_own(),
-        Some(api::GatewayListenersAllowedRoutesNamespacesFrom::All) => None,
-        Some(api::GatewayListenersAllowedRoutesNamespacesFrom::Selector) => {
-            let Some(selector) = namespaces.and_then(|namespaces| namespaces.selector.as_ref()) else {
-                let field = at.field("allowedRoutes").field("namespaces");
-                report.error(&field, FaultCause::FieldMissing { field: "selector".into() });
-                return Admission { namespaces: Some(BTreeSet::new()), api_routes: false };
-            };
-            for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
-                if !OPERATORS.contains(&expression.operator.as_str()) {
-                    let field = at.field("allowedRoutes").field("namespaces").field("selector").field("matchExpressions");
-                    let allowed: Vec<Arc<str>> = OPERATORS.iter().map(|name| Arc::from(*name)).collect();
-                    let nearest = crate::nearest::nearest(&expression.operator, OPERATORS);
-                    report.error(&field.index(index).field("operator"), FaultCause::ValueUnknown { allowed, nearest });
-                }
-            }
-            Some(world.namespaces_where(|labels| selects(selector, labels)))
-        }
-    };
-    Admission { namespaces, api_routes: kinds.is_empty() || kinds.iter().any(ours) }
-}
-
-const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
-
-fn selects(selector: &api::GatewayListenersAllowedRoutesNamespacesSelector, labels: Labels<'_>) -> bool {
-    selector.match_labels.as_ref().is_none_or(|wanted| labels.have(wanted))
-        && selector.match_expressions.iter().flatten().all(|expression| {
-            let value = labels.get(&expression.key);
-            let listed = || value.is_some_and(|value| expression.values.iter().flatten().any(|one| one == value));
-            match expression.operator.as_str() {
-                "In" => listed(),
-                "NotIn" => !listed(),
-                "Exists" => value.is_some(),
-                "DoesNotExist" => value.is_none(),
-                _ => false,
-            }
-        })
 }

@@ -16,6 +16,7 @@ use crate::manifests::Written;
 use crate::parse;
 use crate::rehearsal::Rehearsal;
 use crate::report::Report;
+use crate::routes;
 use crate::secrets::{required_text, secret, value};
 use crate::world::{Found, Missing, World, target};
 
@@ -25,7 +26,7 @@ const KIND: &str = "ApiKey";
 pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<KeyId, Arc<Key>> {
     let mut keys = BTreeMap::new();
     let mut holders: BTreeSet<[u8; 32]> = BTreeSet::new();
-    for (name, written) in &world.manifests.api_keys {
+    for (name, written) in in_order(world) {
         let mut report = Report::new(KIND, name);
         let object = match written {
             Written::Good(object) | Written::LastGood(object, _) => object,
@@ -54,6 +55,15 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
     keys
 }
 
+/// The ApiKeys; in a cluster by age, so that of two with one text the older is good.
+fn in_order<'a>(world: &World<'a>) -> Vec<(&'a ObjectName, &'a Written<ApiKey>)> {
+    let mut keys: Vec<_> = world.manifests.api_keys.iter().collect();
+    if !world.context.is_standalone() {
+        keys.sort_by_key(|(_, written)| written.value().and_then(|object| routes::created_at(&object.metadata)));
+    }
+    keys
+}
+
 fn key(world: &World<'_>, name: &ObjectName, object: &ApiKey, report: &mut Report) -> Key {
     let spec = &object.spec;
     let at = FieldPath::of("spec");
@@ -70,7 +80,7 @@ fn key(world: &World<'_>, name: &ObjectName, object: &ApiKey, report: &mut Repor
         id: KeyId(name.clone()),
         consumer: spec.consumer.as_deref().unwrap_or(&name.name).into(),
         roles: checks::shared(spec.roles.as_ref()).into(),
-        routes: routes(world, name, spec, report),
+        routes: admitted(world, name, spec, report),
         hash: held.as_ref().map(|held| held.hash),
         public_id: held.as_ref().and_then(|held| held.public_id.clone()),
         previous: held.and_then(|held| held.previous),
@@ -95,7 +105,7 @@ fn lifetime(not_before: Option<Timestamp>, expires_at: Option<Timestamp>, now: T
 }
 
 /// The routes that the key is for. A missing one stays named: naming none would mean all.
-fn routes(world: &World<'_>, own: &ObjectName, spec: &ApiKeySpec, report: &mut Report) -> Option<BTreeSet<RouteId>> {
+fn admitted(world: &World<'_>, own: &ObjectName, spec: &ApiKeySpec, report: &mut Report) -> Option<BTreeSet<RouteId>> {
     let references = spec.routes.as_ref()?;
     let mut routes = BTreeSet::new();
     for (index, reference) in references.iter().enumerate() {

@@ -10,19 +10,25 @@
 //! `certificates`), `services` and `settings`. They share `world` (looking up references),
 //! `grants`, `secrets`, `checks`, `report` and `rehearsal` (what readers refused). `parse` knows the syntaxes of text fields.
 
+mod admission;
 mod attach;
 mod authorization;
 mod backends;
 mod certificates;
 mod checks;
 mod conflicts;
+mod effective;
 mod gateways;
 mod grants;
+mod http_routes;
 pub mod issue;
+mod judging;
 mod keys;
 mod manifests;
 mod models;
 mod nearest;
+mod open;
+mod ownership;
 pub mod parse;
 mod providers;
 mod rehearsal;
@@ -32,10 +38,15 @@ mod rules;
 mod secrets;
 mod services;
 mod settings;
+mod standings;
 mod traffic;
 mod translation;
 mod versions;
 mod world;
 
 pub use manifests::{Assumption, CONTROLLER, Cluster, Context, Kind, Manifests, Objects, Visit, VisitBeside, Written};
+pub use standings::{
+    AiModelStanding, ApiKeyStanding, ApiRouteStanding, ClassStanding, GatewayConfigStanding, GatewayStanding,
+    IdentityProviderStanding, ListenerStanding, ParentStanding, Standing, Standings, Verdict,
+};
 pub use translation::{Translation, translate};

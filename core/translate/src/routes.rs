@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
 use crds::v1alpha1::{ApiRoute, ApiRouteSpec, ParentRef, RouteMatch, ValueMatch, ValueMatchType};
-use ir::{HostPattern, Match, Part, PathMatch, Provider, ProviderId, Route, RouteId, Serve, Settings, ValuePattern};
+use ir::{HostPattern, Match, Part, PathMatch, Provider, ProviderId, Route, RouteId, RouteKind, Serve, ValuePattern};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::attach::{attach, common};
+use crate::attach::{self, Asking, Attached, common};
 use crate::authorization;
 use crate::backends::Gathered;
 use crate::conflicts;
@@ -20,6 +20,7 @@ use crate::manifests::Written;
 use crate::parse;
 use crate::rehearsal::{Rehearsal, is_told};
 use crate::report::{Report, closing_fault};
+use crate::standings::{ParentStanding, Verdict};
 use crate::traffic;
 use crate::versions;
 use crate::world::World;
@@ -32,37 +33,51 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) world: &'a World<'a>,
     pub(crate) listeners: &'a Listeners,
     pub(crate) providers: &'a BTreeMap<ProviderId, Arc<Provider>>,
-    pub(crate) settings: &'a Settings,
+    /// Methods that a Gateway serves beside the usual ones.
+    pub(crate) methods: &'a [Arc<str>],
 }
 
 /// Every ApiRoute whose place can be told; what is wrong with one closes it.
 pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> BTreeMap<RouteId, Arc<Route>> {
     let mut routes = BTreeMap::new();
     for (name, written) in &around.world.manifests.api_routes {
-        let mut report = Report::new(KIND, name);
-        let route = match written {
-            Written::Good(object) | Written::LastGood(object, _) => {
-                let place = locate(around, name, Place::of(&object.spec), &mut report);
-                let serve = serve(around, name, &object.spec, &mut report, gathered);
-                place.map(|place| place.with(name, created_at(&object.metadata), serve))
-            }
-            Written::Broken(faults, tree) => {
-                let fault = closing_fault(KIND, name, faults);
-                let place = Place::read(tree).and_then(|place| locate(around, name, place, &mut report));
-                rehearse(around, name, (tree, faults), report, &mut gathered.faults);
-                routes.extend(
-                    place
-                        .map(|place| place.with(name, read_created_at(tree), Part::Broken(fault)))
-                        .map(|route| (route.id.clone(), route)),
-                );
-                continue;
-            }
-        };
-        report.finish(&mut gathered.faults);
-        routes.extend(route.map(|route| (route.id.clone(), route)));
+        let Some((route, parents)) = one(around, name, written, gathered) else { continue };
+        gathered.parents.insert((RouteKind::ApiRoute, name.clone()), parents);
+        routes.insert(route.id.clone(), route);
     }
-    conflicts::close(&mut routes, around.listeners, &mut gathered.faults);
+    let conflicts = conflicts::find(around.world, &mut routes, around.listeners, &mut gathered.faults);
+    for (id, gateways) in &conflicts {
+        for parent in gathered.parents.get_mut(&(id.kind, id.name.clone())).into_iter().flatten() {
+            if let (true, Some(fault)) = (parent.accepted.holds, gateways.get(&parent.gateway)) {
+                parent.accepted = Verdict::fails_for(fault.reason(), fault);
+            }
+        }
+    }
     routes.into_iter().map(|(id, route)| (id, Arc::new(route))).collect()
+}
+
+/// One ApiRoute, and what Gateways say of it; `None` where its place cannot be told.
+fn one(
+    around: &Surroundings<'_>,
+    name: &ObjectName,
+    written: &Written<ApiRoute>,
+    gathered: &mut Gathered,
+) -> Option<(Route, Vec<ParentStanding>)> {
+    let mut report = Report::new(KIND, name);
+    match written {
+        Written::Good(object) | Written::LastGood(object, _) => {
+            let place = locate(around, name, Place::of(&object.spec), &mut report);
+            let serve = serve(around, name, &object.spec, &mut report, gathered);
+            report.finish(&mut gathered.faults);
+            place.map(|place| place.with(name, created_at(&object.metadata), serve))
+        }
+        Written::Broken(faults, tree) => {
+            let fault = closing_fault(KIND, name, faults);
+            let place = Place::read(tree).and_then(|place| locate(around, name, place, &mut report));
+            rehearse(around, name, (tree, faults), report, &mut gathered.faults);
+            place.map(|place| place.with(name, read_created_at(tree), Part::Broken(fault)))
+        }
+    }
 }
 
 /// Tells what else is wrong with a route that is closed for the faults of its reader; `report` is
@@ -116,15 +131,15 @@ impl Place {
 
 /// Where a route is.
 struct Located {
-    listeners: std::collections::BTreeSet<ir::ListenerId>,
+    attached: Attached,
     hostnames: Vec<HostPattern>,
     matches: Vec<Match>,
 }
 
 impl Located {
-    fn with(self, name: &ObjectName, created_at: Option<Timestamp>, serve: Part<Arc<Serve>>) -> Route {
-        let Self { listeners, hostnames, matches } = self;
-        Route { id: RouteId::api(name.clone()), created_at, listeners, hostnames, matches, serve }
+    fn with(self, name: &ObjectName, created_at: Option<Timestamp>, serve: Part<Arc<Serve>>) -> (Route, Vec<ParentStanding>) {
+        let Self { attached: Attached { listeners, parents }, hostnames, matches } = self;
+        (Route { id: RouteId::api(name.clone()), created_at, listeners, hostnames, matches, serve }, parents)
     }
 }
 
@@ -149,7 +164,15 @@ fn locate(around: &Surroundings<'_>, name: &ObjectName, place: Place, report: &m
         alternatives.into_iter().map(|conditions| Match { path: PathMatch::Prefix(Arc::clone(&path)), ..conditions }).collect();
     matches.sort_unstable();
     matches.dedup();
-    let listeners = attach(around.world, around.listeners, name, (place.parent_refs.as_deref(), &hostnames), report);
+    let asking = Asking { kind: RouteKind::ApiRoute, own: name, hosts: &hostnames };
+    let attached = match attach::parents_of_api_route(around.world, name, place.parent_refs.as_deref()) {
+        Ok(parents) => attach::attach(around.world, around.listeners, asking, &parents, report),
+        Err(cause) => {
+            report.error(&at, cause);
+            Attached::default()
+        }
+    };
+    let listeners = &attached.listeners;
     let served = |host: &HostPattern| {
         listeners
             .iter()
@@ -161,11 +184,11 @@ fn locate(around: &Surroundings<'_>, name: &ObjectName, place: Place, report: &m
         let place = place.hostnames.iter().flatten().position(|text| parse::host(text).is_ok_and(|parsed| parsed == *host));
         report.warn(&at.field("hostnames").index(place.unwrap_or_default()), FaultCause::NoEffect { reason });
     }
-    Some(Located { listeners, hostnames, matches })
+    Some(Located { attached, hostnames, matches })
 }
 
 /// The hosts; `None` where some are given and none is good, because none would mean all.
-fn hostnames(texts: Option<&[String]>, at: &FieldPath, report: &mut Report) -> Option<Vec<HostPattern>> {
+pub(crate) fn hostnames(texts: Option<&[String]>, at: &FieldPath, report: &mut Report) -> Option<Vec<HostPattern>> {
     let Some(texts) = texts.filter(|texts| !texts.is_empty()) else { return Some(Vec::new()) };
     let mut hosts = Vec::new();
     for (index, text) in texts.iter().enumerate() {
@@ -180,7 +203,7 @@ fn hostnames(texts: Option<&[String]>, at: &FieldPath, report: &mut Report) -> O
 fn alternatives(written: Option<&[RouteMatch]>, at: &FieldPath, report: &mut Report) -> Option<Vec<Match>> {
     let path = PathMatch::Prefix("/".into());
     let Some(written) = written.filter(|written| !written.is_empty()) else {
-        return Some(vec![Match { path, methods: Vec::new(), headers: Vec::new(), query: Vec::new() }]);
+        return Some(vec![Match::of(path)]);
     };
     let mut matches = Vec::new();
     for (index, alternative) in written.iter().enumerate() {
@@ -193,7 +216,7 @@ fn alternatives(written: Option<&[RouteMatch]>, at: &FieldPath, report: &mut Rep
         methods.sort_unstable();
         methods.dedup();
         if let (Some(headers), Some(query)) = (headers, query) {
-            matches.push(Match { path: path.clone(), methods, headers, query });
+            matches.push(Match { methods, headers, query, ..Match::of(path.clone()) });
         }
     }
     (!matches.is_empty()).then_some(matches)

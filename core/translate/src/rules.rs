@@ -72,7 +72,7 @@ impl Possible {
             roles,
             scopes,
             methods,
-            served: around.settings.methods.clone(),
+            served: around.methods.to_vec(),
         }
     }
 

@@ -1,27 +1,38 @@
 //! All kinds together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Severity};
-use ir::Snapshot;
+use ir::{Settings, Snapshot};
+use jiff::Timestamp;
 
 use crate::backends::Gathered;
+use crate::judging::{self, Found};
 use crate::manifests::{Context, Kind, Manifests, Objects, Visit, Written};
 use crate::report::sorted;
 use crate::routes::Surroundings;
+use crate::settings::Governed;
+use crate::standings::Standings;
 use crate::world::World;
-use crate::{gateways, keys, models, providers, routes, settings};
+use crate::{gateways, http_routes, keys, models, providers, routes, settings};
 
 /// What manifests mean, and what is wrong with them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Translation {
-    /// What a gateway serves.
+    /// What all Gateways together serve; [`Translation::for_gateway`] is what one of them does.
     pub snapshot: Snapshot,
     /// Every finding, sorted by object and field; those of readers are among them.
     pub faults: Vec<Fault>,
     /// The Services, Secrets and ConfigMaps that objects refer to, whether they are there or not:
     /// only these can change what this translation says.
     pub asked: BTreeSet<ObjectRef>,
+    /// What the status of every object says.
+    pub standings: Standings,
+    /// How each Gateway of ours behaves.
+    pub settings: BTreeMap<ObjectName, Settings>,
+    /// When something changes by time alone; `None` where nothing does.
+    pub next_change: Option<Timestamp>,
 }
 
 /// What manifests mean. Reads nothing but its arguments.
@@ -30,13 +41,15 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
     let mut gathered = Gathered::default();
     manifests.each(&mut Carried(&mut gathered.faults));
     let world = World::new(manifests, context);
-    let settings = settings::translate(manifests, &mut gathered.faults);
-    let listeners = gateways::translate(&world, &mut gathered.faults);
+    let governed = settings::translate(&world, &mut gathered.faults);
+    let listeners = gateways::translate(&world, &governed, &mut gathered.faults);
     let providers = providers::translate(&world, &mut gathered.faults);
     let keys = keys::translate(&world, &mut gathered.faults);
     let mut models = models::translate(&world, &mut gathered.faults);
-    let around = Surroundings { world: &world, listeners: &listeners, providers: &providers, settings: &settings };
-    let routes = routes::translate(&around, &mut gathered);
+    let methods = methods(&governed);
+    let around = Surroundings { world: &world, listeners: &listeners, providers: &providers, methods: &methods };
+    let mut routes = routes::translate(&around, &mut gathered);
+    routes.extend(http_routes::translate(&around, &mut gathered));
     gathered.models.finish(&mut models);
     let snapshot = Snapshot {
         listeners: listeners.served,
@@ -46,9 +59,31 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
         providers,
         models,
         services: gathered.services.finish(),
-        settings,
+        settings: governed.whole.settings.clone(),
     };
-    Translation { snapshot, faults: sorted(gathered.faults), asked: world.into_asked() }
+    let faults = sorted(gathered.faults);
+    let found = Found { world: &world, governed: &governed, snapshot: &snapshot, faults: &faults };
+    let standings = judging::standings(&found, listeners.standings, gathered.parents);
+    let next_change = next_change(&snapshot, context.now);
+    let settings = governed.gateways.into_iter().map(|(name, governing)| (name, governing.config.settings.clone())).collect();
+    Translation { snapshot, faults, asked: world.into_asked(), standings, settings, next_change }
+}
+
+/// The methods that some Gateway serves beside the usual ones.
+fn methods(governed: &Governed) -> Vec<Arc<str>> {
+    let all = governed.gateways.values().map(|governing| &governing.config).chain([&governed.whole]);
+    let methods: BTreeSet<&Arc<str>> = all.flat_map(|config| &config.settings.methods).collect();
+    methods.into_iter().map(Arc::clone).collect()
+}
+
+/// When the first key begins, ends or loses the text that a rotation replaced, or a version ends.
+fn next_change(snapshot: &Snapshot, now: Timestamp) -> Option<Timestamp> {
+    let of_keys = snapshot.keys.values().flat_map(|key| {
+        [key.not_before, key.expires_at, key.previous.as_ref().map(|previous| previous.until)].into_iter().flatten()
+    });
+    let served = snapshot.routes.values().filter_map(|route| route.serve.as_result().ok());
+    let of_versions = served.flat_map(|serve| &serve.versions).filter_map(|version| version.sunset_at);
+    of_keys.chain(of_versions).filter(|instant| *instant > now).min()
 }
 
 /// What readers found, and which objects serve their last good version.
@@ -86,12 +121,13 @@ impl Translation {
 }
 
 /// Whether a fault lies in the object's own text, whatever other objects say.
-const fn is_of_own_text(cause: &FaultCause) -> bool {
+pub(crate) const fn is_of_own_text(cause: &FaultCause) -> bool {
     match cause {
         FaultCause::ReferenceNotFound(_)
         | FaultCause::ReferenceNotPermitted { .. }
         | FaultCause::ReferenceBroken { .. }
         | FaultCause::BackendNotFound(_)
+        | FaultCause::KindNotServed { .. }
         | FaultCause::PortNotFound { .. }
         | FaultCause::SecretNotFound(_)
         | FaultCause::SecretKeyMissing { .. }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cause::{BrokenReference, FaultCause, ObjectName, ObjectRef};
-use crds::standard::EndpointSlice;
+use crds::standard::{EndpointSlice, Gateway};
 
 use crate::grants::Grants;
-use crate::manifests::{Context, Manifests, Objects};
+use crate::manifests::{Context, Manifests, Objects, Written};
 use crate::nearest::nearest;
+use crate::ownership;
 
 /// Everything that one object's translation may look at.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct World<'a> {
     pub(crate) manifests: &'a Manifests,
     pub(crate) context: &'a Context,
     pub(crate) grants: Grants<'a>,
+    /// The Gateways of our classes.
+    pub(crate) gateways: BTreeMap<&'a ObjectName, &'a Written<Gateway>>,
     namespaces: BTreeMap<&'a str, Option<&'a BTreeMap<String, String>>>,
     /// By namespace and Service.
     slices: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Slice<'a>>>>,
@@ -44,7 +47,8 @@ pub(crate) enum Found<'a, T> {
 impl<'a> World<'a> {
     pub(crate) fn new(manifests: &'a Manifests, context: &'a Context) -> Self {
         let mut namespaces = BTreeMap::new();
-        for name in manifests.api_keys.keys().chain(manifests.api_routes.keys()) {
+        let routes = manifests.http_routes.keys().chain(manifests.ingresses.keys());
+        for name in manifests.api_keys.keys().chain(manifests.api_routes.keys()).chain(routes) {
             namespaces.insert(&*name.namespace, None);
         }
         for (name, written) in &manifests.namespaces {
@@ -58,7 +62,8 @@ impl<'a> World<'a> {
             }
         }
         let grants = Grants::new(manifests);
-        Self { manifests, context, grants, namespaces, slices, asked: RefCell::default() }
+        let gateways = ownership::gateways(manifests, context);
+        Self { manifests, context, grants, gateways, namespaces, slices, asked: RefCell::default() }
     }
 
     /// The EndpointSlices of a Service.

@@ -1,0 +1,330 @@
+//! From what was found to what the status of each object says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cause::{Fault, FaultCause, ObjectName, ObjectRef, Severity};
+use crds::v1alpha1 as written;
+use ir::{Dialect, Key, KeyId, KeySet, Part, RouteKind, Scheme, Snapshot};
+use jiff::Timestamp;
+
+use crate::effective;
+use crate::manifests::{Kind, Objects, Written};
+use crate::ownership;
+use crate::settings::Governed;
+use crate::standings::{
+    AiModelStanding, ApiKeyStanding, ApiRouteStanding, ClassStanding, GatewayConfigStanding, GatewayStanding,
+    IdentityProviderStanding, ParentStanding, Standing, Standings, Verdict, told,
+};
+use crate::translation::is_of_own_text;
+use crate::world::World;
+
+/// Most faults that one condition tells.
+const TOLD: usize = 4;
+/// Most Gateways that a GatewayConfig's status names.
+const NAMED: usize = 64;
+
+/// What was found, for judgement.
+pub(crate) struct Found<'a> {
+    pub(crate) world: &'a World<'a>,
+    pub(crate) governed: &'a Governed,
+    pub(crate) snapshot: &'a Snapshot,
+    /// Sorted.
+    pub(crate) faults: &'a [Fault],
+}
+
+/// What the Gateways say of each route, by kind and name.
+pub(crate) type Parents = BTreeMap<(RouteKind, ObjectName), Vec<ParentStanding>>;
+
+/// What the status of every object says.
+pub(crate) fn standings(
+    found: &Found<'_>,
+    mut gateways: BTreeMap<ObjectName, GatewayStanding>,
+    mut parents: Parents,
+) -> Standings {
+    let errors = Errors::new(found.faults);
+    let manifests = found.world.manifests;
+    for ((kind, name), parents) in &mut parents {
+        let is_kept = *kind == RouteKind::ApiRoute && matches!(manifests.api_routes.get(name), Some(Written::LastGood(..)));
+        let standing = errors.standing(kind.name(), name, is_kept);
+        for parent in parents.iter_mut() {
+            parent.resolved_refs = standing.resolved_refs.clone();
+            if let (true, Some(fault)) = (parent.accepted.holds, errors.own_text(kind.name(), name)) {
+                parent.accepted = Verdict::fails_for(word(*kind, fault), fault);
+            }
+        }
+    }
+    count(&parents, &mut gateways);
+    let mut http_routes = BTreeMap::new();
+    let mut api_parents = BTreeMap::new();
+    for ((kind, name), parents) in parents {
+        match kind {
+            RouteKind::ApiRoute => drop(api_parents.insert(name, parents)),
+            RouteKind::HttpRoute => drop(http_routes.insert(name, parents)),
+            RouteKind::Ingress => {}
+        }
+    }
+    Standings {
+        gateway_classes: classes(found),
+        gateways,
+        api_routes: api_routes(found, &errors, api_parents),
+        http_routes,
+        api_keys: api_keys(found, &errors),
+        ai_models: each(&manifests.ai_models, &errors, |name, standing, _| AiModelStanding {
+            standing,
+            status: model(found.snapshot, name),
+        }),
+        identity_providers: each(&manifests.identity_providers, &errors, |name, standing, _| IdentityProviderStanding {
+            standing,
+            status: provider(found.snapshot, name),
+        }),
+        gateway_configs: each(&manifests.gateway_configs, &errors, |name, standing, _| GatewayConfigStanding {
+            standing,
+            status: config(found.governed, name),
+        }),
+    }
+}
+
+/// Gateway API's word for a fault of a route's own text.
+fn word(kind: RouteKind, fault: &Fault) -> &'static str {
+    match kind {
+        RouteKind::ApiRoute => fault.reason(),
+        RouteKind::HttpRoute | RouteKind::Ingress => "UnsupportedValue",
+    }
+}
+
+/// Counts the routes of each listener that are accepted there.
+fn count(parents: &Parents, gateways: &mut BTreeMap<ObjectName, GatewayStanding>) {
+    for parents in parents.values() {
+        let accepted = parents.iter().filter(|parent| parent.accepted.holds);
+        let places: BTreeSet<(&ObjectName, &Arc<str>)> =
+            accepted.flat_map(|parent| parent.listeners.iter().map(move |listener| (&parent.gateway, listener))).collect();
+        for (gateway, name) in places {
+            let listeners = gateways.get_mut(gateway).into_iter().flat_map(|gateway| &mut gateway.listeners);
+            for listener in listeners.filter(|listener| listener.name == *name) {
+                listener.attached_routes += 1;
+            }
+        }
+    }
+}
+
+fn classes(found: &Found<'_>) -> BTreeMap<ObjectName, ClassStanding> {
+    let world = found.world;
+    let ours = world.manifests.gateway_classes.iter().filter_map(|(name, written)| Some((name, written.value()?)));
+    ours.filter(|(_, class)| ownership::is_class_ours(class))
+        .map(|(name, class)| {
+            let accepted = match ownership::config_of_class(world.manifests, world.context, class) {
+                Some(Err((at, cause))) => {
+                    let object = ObjectRef::new("GatewayClass", name.clone());
+                    Verdict::fails_for("InvalidParameters", &Fault::error(object, at, cause))
+                }
+                Some(Ok(_)) | None => Verdict::holds("Accepted"),
+            };
+            let installed = world.context.cluster.as_ref().and_then(|cluster| cluster.gateway_api.as_deref());
+            (name.clone(), ClassStanding { accepted, supported_version: installed.map(supported_version) })
+        })
+        .collect()
+}
+
+/// Whether the installed definitions of Gateway API are of a version that is known here.
+fn supported_version(installed: &str) -> Verdict {
+    let version: Option<semver::Version> = installed.trim_start_matches('v').parse().ok();
+    match version {
+        Some(version) if version.major == 1 && (2..=7).contains(&version.minor) => Verdict::holds("SupportedVersion"),
+        Some(_) | None => {
+            let message = format!("Gateway API {installed} is installed; versions 1.2 to 1.7 are known. Install one of these.");
+            Verdict::fails("UnsupportedVersion", message)
+        }
+    }
+}
+
+fn each<T: Kind, S>(
+    objects: &Objects<T>,
+    errors: &Errors<'_>,
+    build: impl Fn(&ObjectName, Standing, Option<&T>) -> S,
+) -> BTreeMap<ObjectName, S> {
+    let standing = |(name, written): (&ObjectName, &Written<T>)| {
+        let standing = errors.standing(T::KIND, name, matches!(written, Written::LastGood(..)));
+        (name.clone(), build(name, standing, written.value().map(|object| &**object)))
+    };
+    objects.iter().map(standing).collect()
+}
+
+fn api_routes(
+    found: &Found<'_>,
+    errors: &Errors<'_>,
+    mut parents: BTreeMap<ObjectName, Vec<ParentStanding>>,
+) -> BTreeMap<ObjectName, Arc<ApiRouteStanding>> {
+    let mut standings = BTreeMap::new();
+    for (name, written) in &found.world.manifests.api_routes {
+        let standing = errors.standing(written::ApiRoute::KIND, name, matches!(written, Written::LastGood(..)));
+        let parents = parents.remove(name).unwrap_or_default();
+        let status = written.value().map(|object| status(found.governed, &object.spec, &parents)).unwrap_or_default();
+        standings.insert(name.clone(), Arc::new(ApiRouteStanding { standing, parents, status }));
+    }
+    standings
+}
+
+/// The columns of an ApiRoute, and what holds for it at each Gateway that takes it.
+fn status(governed: &Governed, spec: &written::ApiRouteSpec, parents: &[ParentStanding]) -> written::ApiRouteStatus {
+    let mut taken: BTreeMap<&ObjectName, BTreeSet<&str>> = BTreeMap::new();
+    for parent in parents {
+        taken.entry(&parent.gateway).or_default().extend(parent.listeners.iter().map(|name| &**name));
+    }
+    let mut status = effective::columns(spec);
+    for (gateway, listeners) in taken.into_iter().filter(|(_, listeners)| !listeners.is_empty()) {
+        let Some(governing) = governed.gateways.get(gateway) else { continue };
+        status.effective.push(written::EffectivePolicy {
+            gateway: gateway.to_string(),
+            listeners: listeners.into_iter().map(ToOwned::to_owned).collect(),
+            rules: effective::rules(spec, governing),
+        });
+    }
+    status
+}
+
+fn api_keys(found: &Found<'_>, errors: &Errors<'_>) -> BTreeMap<ObjectName, Arc<ApiKeyStanding>> {
+    let now = found.world.context.now;
+    each(&found.world.manifests.api_keys, errors, |name, standing, _| {
+        let status = found.snapshot.keys.get(&KeyId(name.clone())).map(|key| key_status(key, now)).unwrap_or_default();
+        Arc::new(ApiKeyStanding { standing, status })
+    })
+}
+
+fn key_status(key: &Key, now: Timestamp) -> written::ApiKeyStatus {
+    let previous = key.previous.as_ref().filter(|previous| previous.until > now);
+    let state = if key.suspended {
+        Some("Suspended")
+    } else if key.expires_at.is_some_and(|end| end <= now) {
+        Some("Expired")
+    } else if key.not_before.is_some_and(|begin| begin > now) {
+        Some("NotYetValid")
+    } else if previous.is_some() {
+        Some("Rotating")
+    } else {
+        key.hash.map(|_| "Active")
+    };
+    written::ApiKeyStatus {
+        state: state.map(ToOwned::to_owned),
+        consumer: Some(key.consumer.to_string()),
+        public_id: key.public_id.as_ref().map(ToString::to_string),
+        expires_at: key.expires_at.map(|end| end.to_string()),
+        previous_until: previous.map(|previous| previous.until.to_string()),
+        ..written::ApiKeyStatus::default()
+    }
+}
+
+fn model(snapshot: &Snapshot, name: &ObjectName) -> written::AiModelStatus {
+    let Some(Part::Ready(model)) = snapshot.models.get(&ir::ModelId(name.clone())) else {
+        return written::AiModelStatus::default();
+    };
+    let dialect = match model.dialect {
+        Dialect::OpenAi => "OpenAi",
+    };
+    let scheme = match model.endpoint.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    let endpoint = format!("{scheme}://{}:{}{}", model.endpoint.host, model.endpoint.port, model.endpoint.path);
+    written::AiModelStatus { dialect: Some(dialect.to_owned()), endpoint: Some(endpoint), ..written::AiModelStatus::default() }
+}
+
+fn provider(snapshot: &Snapshot, name: &ObjectName) -> written::IdentityProviderStatus {
+    let keys = snapshot.providers.get(&ir::ProviderId(name.clone())).map(|provider| match &provider.keys {
+        KeySet::Inline(_) => "Inline".to_owned(),
+        KeySet::Discovery => "Discovery".to_owned(),
+        KeySet::Uri(uri) => uri.to_string(),
+    });
+    written::IdentityProviderStatus { keys, ..written::IdentityProviderStatus::default() }
+}
+
+fn config(governed: &Governed, name: &ObjectName) -> written::GatewayConfigStatus {
+    let gateways = governed.gateways.iter().filter(|(_, governing)| governing.name.as_ref() == Some(name));
+    let gateways: Vec<String> = gateways.take(NAMED).map(|(gateway, _)| gateway.to_string()).collect();
+    let gateways = (!gateways.is_empty()).then(|| gateways.join(", "));
+    written::GatewayConfigStatus { gateways, ..written::GatewayConfigStatus::default() }
+}
+
+/// The errors of each object.
+struct Errors<'a>(BTreeMap<&'a ObjectRef, Vec<&'a Fault>>);
+
+impl<'a> Errors<'a> {
+    fn new(faults: &'a [Fault]) -> Self {
+        let mut errors: BTreeMap<&ObjectRef, Vec<&Fault>> = BTreeMap::new();
+        for fault in faults.iter().filter(|fault| fault.severity == Severity::Error) {
+            if let Some(object) = &fault.object {
+                errors.entry(object).or_default().push(fault);
+            }
+        }
+        Self(errors)
+    }
+
+    fn of(&self, kind: &str, name: &ObjectName) -> &[&'a Fault] {
+        if self.0.is_empty() {
+            return &[];
+        }
+        self.0.get(&ObjectRef::new(kind, name.clone())).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first fault that nothing but a change of the object itself mends.
+    fn own_text(&self, kind: &str, name: &ObjectName) -> Option<&'a Fault> {
+        self.of(kind, name).iter().find(|fault| is_of_own_text(&fault.cause)).copied()
+    }
+
+    fn standing(&self, kind: &str, name: &ObjectName, is_kept: bool) -> Standing {
+        let errors = self.of(kind, name);
+        if errors.is_empty() && !is_kept {
+            return Standing {
+                accepted: Verdict::holds("Accepted"),
+                resolved_refs: Verdict::holds("ResolvedRefs"),
+                stalled: None,
+            };
+        }
+        let (references, own): (Vec<&Fault>, Vec<&Fault>) = errors.iter().copied().partition(|fault| is_of_reference(fault));
+        let accepted = if is_kept {
+            let message = format!("{} The last good version goes on serving.", all_told(&own));
+            Verdict::fails("ServingLastGood", message.trim_start().to_owned())
+        } else {
+            own.first().map_or_else(|| Verdict::holds("Accepted"), |first| Verdict::fails(first.reason(), all_told(&own)))
+        };
+        let resolved_refs = references
+            .first()
+            .map_or_else(|| Verdict::holds("ResolvedRefs"), |first| Verdict::fails(first.reason(), all_told(&references)));
+        let lasts = |fault: &&&Fault| is_of_own_text(&fault.cause);
+        let stalled = if is_kept || own.iter().any(|fault| lasts(&fault)) {
+            Some(Verdict { holds: true, ..accepted.clone() })
+        } else {
+            None
+        };
+        Standing { accepted, resolved_refs, stalled }
+    }
+}
+
+/// Faults as one text.
+fn all_told(faults: &[&Fault]) -> String {
+    let mut text: Vec<String> = faults.iter().take(TOLD).map(|fault| told(fault)).collect();
+    if faults.len() > TOLD {
+        text.push(format!("{} more faults are not told here.", faults.len() - TOLD));
+    }
+    text.join(" ")
+}
+
+/// Whether a fault is about something that the object names and that calls need.
+fn is_of_reference(fault: &Fault) -> bool {
+    let is_of_parent = fault.field.0.get(1).is_some_and(|field| *field == cause::Segment::Field("parentRefs".into()));
+    let names = matches!(
+        fault.cause,
+        FaultCause::ReferenceNotFound(_)
+            | FaultCause::ReferenceNotPermitted { .. }
+            | FaultCause::ReferenceBroken { .. }
+            | FaultCause::BackendNotFound(_)
+            | FaultCause::PortNotFound { .. }
+            | FaultCause::SecretNotFound(_)
+            | FaultCause::SecretKeyMissing { .. }
+            | FaultCause::SecretInvalid { .. }
+            | FaultCause::SecretNotOwned { .. }
+            | FaultCause::CertificateInvalid { .. }
+            | FaultCause::KindNotServed { .. }
+    );
+    names && !is_of_parent
+}
