@@ -5,10 +5,14 @@
 //! what that means into the cluster. It decides nothing about requests.
 
 pub mod authority;
+pub mod health;
 pub mod keys;
 pub mod kinds;
 pub mod leader;
 pub mod permissions;
 pub mod provision;
+pub mod reconcile;
+pub mod run;
+pub mod status;
 pub mod store;
 pub mod watch;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cause::{Fault, FaultCause, Severity};
+use cause::{Fault, FaultCause, ObjectRef, Severity};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use translate::{Translation, Written};
@@ -20,9 +20,12 @@ impl Store {
         let mut is_replaced = false;
         for key in std::mem::take(&mut self.changed) {
             let faults = if refused.contains(&key) { faults_of(translation, &key) } else { Vec::new() };
-            is_replaced |=
-                with_slots!(self, key.kind, |slots| if refused.contains(&key) { slots.keep(&key, faults) } else { slots.prove(&key) })
-                    .unwrap_or(false);
+            is_replaced |= with_slots!(self, key.kind, |slots| if refused.contains(&key) {
+                slots.keep(&key, faults)
+            } else {
+                slots.prove(&key)
+            })
+            .unwrap_or(false);
         }
         self.asked = translation.asked.iter().filter_map(Key::of).collect();
         self.contents.retain(&self.asked);
@@ -44,21 +47,21 @@ impl Store {
 /// Objects that are refused for their own text, whatever others say: Secrets among them where the
 /// certificate in them is broken.
 fn refused(translation: &Translation) -> BTreeSet<Key> {
-    let certificates = translation.faults.iter().filter_map(|fault| match &fault.cause {
-        FaultCause::CertificateInvalid { target, .. } if fault.severity == Severity::Error => Some(target),
-        _ => None,
-    });
+    let errors = translation.faults.iter().filter(|fault| fault.severity == Severity::Error);
+    let certificates = errors.filter_map(certificate);
     translation.refused().iter().chain(certificates).filter_map(Key::of).collect()
 }
 
 fn faults_of(translation: &Translation, key: &Key) -> Vec<Fault> {
     let object = key.reference();
-    let of_it = |fault: &&Fault| match &fault.cause {
-        // Whoever shows the certificate tells that its newest version cannot be shown.
-        FaultCause::CertificateInvalid { target, .. } if *target == object => true,
-        _ => fault.object.as_ref() == Some(&object),
-    };
+    // Whoever shows a certificate tells that its newest version cannot be shown.
+    let of_it = |fault: &&Fault| fault.object.as_ref() == Some(&object) || certificate(fault) == Some(&object);
     translation.faults.iter().filter(of_it).cloned().collect()
+}
+
+/// The Secret whose certificate a fault is about.
+const fn certificate(fault: &Fault) -> Option<&ObjectRef> {
+    if let FaultCause::CertificateInvalid { target, .. } = &fault.cause { Some(target) } else { None }
 }
 
 impl<T: DeserializeOwned + PartialEq> Slots<'_, T> {

@@ -183,11 +183,8 @@ impl Store {
         let listed = self.listing.remove(&source).unwrap_or_default();
         let gone = self.of_kind(source.kind).map(|(name, _)| name);
         let here = |name: &&ObjectName| source.namespace.as_ref().is_none_or(|namespace| *namespace == name.namespace);
-        let gone: Vec<Key> = gone
-            .filter(here)
-            .filter(|name| !listed.contains(name))
-            .map(|name| Key::new(source.kind, name.clone()))
-            .collect();
+        let gone: Vec<Key> =
+            gone.filter(here).filter(|name| !listed.contains(name)).map(|name| Key::new(source.kind, name.clone())).collect();
         let mut change = match self.progress.insert(source, progress) {
             // Until then nothing was translated.
             Some(Progress::Begun) => Change::Manifests,
@@ -208,16 +205,13 @@ impl Store {
             _ => Change::Marks,
         };
         let is_replaced = before.is_some_and(|before| before.marks.uid != marks.uid);
-        let is_changed = match kind {
-            Kind::Pod => self.pods.put(&key.name, &marks, &value),
-            Kind::Secret | Kind::ConfigMap => self.contents.told(&key, &marks.version),
-            _ => self.write(&key, value, is_replaced),
-        };
-        match (is_changed, kind) {
-            (true, Kind::Pod | Kind::Secret | Kind::ConfigMap) => Change::Marks,
-            (true, _) => self.note(key),
-            (false, _) => seen,
+        if kind == Kind::Pod {
+            return if self.pods.put(&key.name, &marks, &value) { Change::Marks } else { seen };
         }
+        if kind.is_outline() {
+            return if self.contents.told(&key, &marks.version) { Change::Marks } else { seen };
+        }
+        if self.write(&key, value, is_replaced) { self.note(key) } else { seen }
     }
 
     /// An object of a kind that is kept whole.
@@ -235,13 +229,12 @@ impl Store {
         if self.known.remove(key).is_none() {
             return Change::Nothing;
         }
-        match key.kind {
-            Kind::Pod => {
-                self.pods.remove(&key.name);
-                return Change::Marks;
-            }
-            Kind::Secret | Kind::ConfigMap => self.contents.gone(key),
-            _ => {}
+        if key.kind == Kind::Pod {
+            self.pods.remove(&key.name);
+            return Change::Marks;
+        }
+        if key.kind.is_outline() {
+            self.contents.gone(key);
         }
         let change = self.note(key.clone());
         with_slots!(self, key.kind, |slots| slots.remove(&key.name));
@@ -250,10 +243,10 @@ impl Store {
 
     /// Remembers what changed, if translation would see it.
     fn note(&mut self, key: Key) -> Change {
-        let is_seen = match key.kind {
-            Kind::Service | Kind::Secret | Kind::ConfigMap => self.asked.contains(&key) || self.is_of_gateway(&key),
-            Kind::EndpointSlice => self.service_of(&key.name).is_none_or(|service| self.asked.contains(&service)),
-            _ => true,
+        let is_seen = if key.kind == Kind::EndpointSlice {
+            self.service_of(&key.name).is_none_or(|service| self.asked.contains(&service))
+        } else {
+            (key.kind != Kind::Service && !key.kind.is_outline()) || self.asked.contains(&key)
         };
         // Nothing is known of what will be asked for before the first translation.
         if is_seen || self.asked.is_empty() {
@@ -262,13 +255,6 @@ impl Store {
         } else {
             Change::Marks
         }
-    }
-
-    /// Whether it is a Service that a Gateway got: its addresses are the Gateway's.
-    fn is_of_gateway(&self, key: &Key) -> bool {
-        let service = self.manifests.services.get(&key.name).and_then(Written::value);
-        let labels = service.filter(|_| key.kind == Kind::Service).and_then(|service| service.metadata.labels.as_ref());
-        labels.is_some_and(|labels| labels.contains_key(crate::kinds::GATEWAY_NAME))
     }
 
     fn service_of(&self, slice: &ObjectName) -> Option<Key> {

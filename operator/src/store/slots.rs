@@ -22,7 +22,7 @@ macro_rules! with_slots {
     ($store:expr, $kind:expr, |$slots:ident| $body:expr) => {
         with_slots!(@kinds $store, $kind, $slots, $body,
             ApiRoute api_routes, ApiKey api_keys, AiModel ai_models, IdentityProvider identity_providers,
-            GatewayConfig gateway_configs, Gateway gateways, ReferenceGrant reference_grants, Service services,
+            GatewayConfig gateway_configs, GatewayClass gateway_classes, Gateway gateways, ReferenceGrant reference_grants, Service services,
             EndpointSlice endpoint_slices, Namespace namespaces, Secret secrets, ConfigMap config_maps)
     };
     (@kinds $store:expr, $kind:expr, $slots:ident, $body:expr, $($name:ident $field:ident),*) => {
@@ -35,8 +35,7 @@ macro_rules! with_slots {
                 };
                 Some($body)
             })*
-            crate::kinds::Kind::GatewayClass
-            | crate::kinds::Kind::HttpRoute
+            crate::kinds::Kind::HttpRoute
             | crate::kinds::Kind::Ingress
             | crate::kinds::Kind::IngressClass
             | crate::kinds::Kind::Pod => None,

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::kinds::Kind;
 pub use seen::Marks;
-use seen::Seen;
+pub(crate) use seen::Seen;
 
 /// Waits after an error: the first, and the longest, which is what an API server that comes back
 /// after an outage is waited for.
@@ -132,17 +132,16 @@ fn told<const OUTLINE: bool>(kind: Kind, event: Event<Seen<OUTLINE>>) -> What {
 }
 
 fn failed(error: &watcher::Error) -> What {
-    let (watcher::Error::InitialListFailed(cause)
-    | watcher::Error::WatchStartFailed(cause)
-    | watcher::Error::WatchFailed(cause)) = error
+    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) | watcher::Error::WatchFailed(cause)) =
+        error
     else {
         return What::Failing(error.to_string().into());
     };
-    match cause {
-        kube::Error::Api(status) if status.code == 404 => What::Unknown,
-        kube::Error::Api(status) => What::Failing(format!("{}: {}", status.reason, status.message).into()),
-        other => What::Failing(other.to_string().into()),
+    let kube::Error::Api(status) = cause else { return What::Failing(cause.to_string().into()) };
+    if status.code == 404 {
+        return What::Unknown;
     }
+    What::Failing(format!("{}: {}", status.reason, status.message).into())
 }
 
 /// Doubling waits. `Default` is after a success.

@@ -15,7 +15,7 @@ use crate::kinds::Kind;
 
 /// A tree with what watching needs of its metadata. `OUTLINE` asks for metadata alone.
 #[derive(Clone, Debug)]
-pub(super) struct Seen<const OUTLINE: bool> {
+pub(crate) struct Seen<const OUTLINE: bool> {
     metadata: ObjectMeta,
     tree: Value,
 }
@@ -84,7 +84,7 @@ impl<const OUTLINE: bool> Resource for Seen<OUTLINE> {
 
 impl<const OUTLINE: bool> Seen<OUTLINE> {
     /// The object, its parts taken apart.
-    pub(super) fn into_object(self, kind: Kind) -> Object {
+    pub(crate) fn into_object(self, kind: Kind) -> Object {
         let Self { metadata, mut tree } = self;
         let mut status = Value::Null;
         let mut is_ending = false;

@@ -1,0 +1,115 @@
+//! One round: everything that is known becomes what data planes should serve.
+
+mod holding;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cause::ObjectName;
+use delivery::{Publisher, Revision};
+use jiff::Timestamp;
+use translate::{Cluster, Context, Translation, translate};
+
+use crate::store::{Store, Wanted};
+pub use holding::{Held, Holding};
+
+/// How long a translation waits for contents that it refers to. A Secret that cannot be read keeps
+/// nobody else from being served for longer.
+const HELD: Duration = Duration::from_secs(2);
+
+/// What is known, and what was made of it.
+pub struct Reconciler {
+    store: Store,
+    publisher: Publisher,
+    cluster: Cluster,
+    holdings: Arc<BTreeMap<ObjectName, Holding>>,
+    lacking: Option<Instant>,
+}
+
+/// What a round came to.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// What the objects mean.
+    pub translation: Arc<Translation>,
+    /// What each Gateway's data planes should hold.
+    pub holdings: Arc<BTreeMap<ObjectName, Holding>>,
+    /// States that were not published before.
+    pub revisions: u64,
+}
+
+/// What is to be done after a round.
+#[derive(Debug)]
+pub struct After {
+    /// Contents to be read.
+    pub wanted: Vec<Wanted>,
+    /// What came of it; `None` while a content is waited for.
+    pub round: Option<Round>,
+}
+
+impl Reconciler {
+    /// One that knows nothing yet.
+    #[must_use]
+    pub fn new(store: Store, publisher: Publisher, default_gateway: ObjectName) -> Self {
+        let cluster = Cluster { default_gateway, gateway_api: None };
+        Self { store, publisher, cluster, holdings: Arc::default(), lacking: None }
+    }
+
+    /// What is known.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What is known, to be told more.
+    pub const fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// The version of Gateway API's definitions; whether it is another than before.
+    pub fn set_gateway_api(&mut self, version: Option<Arc<str>>) -> bool {
+        let changed = self.cluster.gateway_api != version;
+        self.cluster.gateway_api = version;
+        changed
+    }
+
+    /// Translates everything and publishes what each Gateway should serve. Computes, and so blocks.
+    pub fn round(&mut self, now: Timestamp) -> After {
+        let context = Context::of_cluster(now, self.cluster.clone());
+        let mut translation = translate(self.store.manifests(), &context);
+        if self.store.settle(&translation) {
+            translation = translate(self.store.manifests(), &context);
+            self.store.settle(&translation);
+        }
+        let wanted = self.store.wanted();
+        if self.store.lacks_content() {
+            let since = *self.lacking.get_or_insert_with(Instant::now);
+            if since.elapsed() < HELD {
+                return After { wanted, round: None };
+            }
+        } else {
+            self.lacking = None;
+        }
+        let revisions = self.publish(&translation);
+        let round = Round { translation: Arc::new(translation), holdings: Arc::clone(&self.holdings), revisions };
+        After { wanted, round: Some(round) }
+    }
+
+    fn publish(&mut self, translation: &Translation) -> u64 {
+        let mut holdings = BTreeMap::new();
+        let mut revisions = 0;
+        for gateway in translation.standings.gateways.keys() {
+            let snapshot = Arc::new(translation.snapshot.clone());
+            let revision: Revision = self.publisher.publish(gateway, Arc::clone(&snapshot));
+            let before = self.holdings.get(gateway);
+            revisions += u64::from(before.is_none_or(|before| before.revision != revision));
+            holdings.insert(gateway.clone(), Holding::after(before, gateway, &snapshot, revision, &self.store));
+        }
+        let gone: BTreeSet<&ObjectName> = self.holdings.keys().filter(|gateway| !holdings.contains_key(*gateway)).collect();
+        for gateway in gone {
+            self.publisher.withdraw(gateway);
+        }
+        self.holdings = Arc::new(holdings);
+        revisions
+    }
+}

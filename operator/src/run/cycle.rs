@@ -1,0 +1,294 @@
+//! The one task that owns the store: news in, rounds out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cause::ObjectName;
+use crds::standard::Gateway;
+use crds::v1alpha1::GatewayConfig;
+use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use translate::{Manifests, Written};
+
+use super::Shared;
+use super::contents::Reader;
+use crate::keys::{self, Survey};
+use crate::kinds::Kind;
+use crate::reconcile::{After, Holding, Reconciler, Round};
+use crate::store::{Change, Content, Key, Known, Pods, Store};
+use crate::watch::{News, What};
+
+/// How long a change waits for others that belong to it.
+const GATHERED: Duration = Duration::from_millis(2);
+/// Between two passes over statuses and children.
+const APART: Duration = Duration::from_millis(50);
+/// News that are taken in at a stretch.
+const STRETCH: usize = 4_096;
+/// When to look again at a content that is waited for.
+const LACKING: Duration = Duration::from_millis(250);
+/// The definition whose annotation tells the version of Gateway API.
+const DEFINITION: &str = "gatewayclasses.gateway.networking.k8s.io";
+
+/// Everything that statuses and children are made from.
+#[derive(Clone, Debug)]
+pub(super) struct Pass {
+    /// What objects mean and data planes should hold.
+    pub(super) round: Round,
+    /// The objects whose status is ours.
+    pub(super) known: Arc<BTreeMap<Key, Known>>,
+    /// The pods of data planes.
+    pub(super) pods: Pods,
+    /// The Gateways that are ours.
+    pub(super) gateways: Arc<BTreeMap<ObjectName, Owned>>,
+    /// The Gateways of which it is known that they are somebody else's.
+    pub(super) foreign: BTreeSet<ObjectName>,
+    /// Keys to be made or rotated.
+    pub(super) keys: Arc<Survey>,
+}
+
+/// A Gateway that is ours, with what says how it is deployed.
+#[derive(Clone, Debug)]
+pub(super) struct Owned {
+    /// The Gateway.
+    pub(super) gateway: Arc<Gateway>,
+    /// The GatewayConfig that holds for it.
+    pub(super) config: Option<Arc<GatewayConfig>>,
+    /// How long calls in flight may go on when a pod ends.
+    pub(super) drain: Duration,
+}
+
+impl Owned {
+    /// Whether both are made from the same objects.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let is_same_config = match (&self.config, &other.config) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same_config && Arc::ptr_eq(&self.gateway, &other.gateway) && self.drain == other.drain
+    }
+}
+
+/// Runs until watches end.
+pub(super) async fn run(
+    shared: Shared,
+    reconciler: Reconciler,
+    mut news: mpsc::Receiver<News>,
+    passes: watch::Sender<Option<Arc<Pass>>>,
+) {
+    let (contents_to, mut contents) = mpsc::unbounded_channel();
+    let (version_to, mut version) = mpsc::channel(1);
+    let reader = Reader::new(shared.client.clone(), contents_to);
+    let mut cycle = Cycle {
+        shared,
+        reader,
+        version_to,
+        reconciler: Some(reconciler),
+        passes,
+        round: None,
+        due: None,
+        pass_due: None,
+        passed: Instant::now(),
+    };
+    loop {
+        let wake = cycle.wake();
+        let mut change = tokio::select! {
+            told = news.recv() => match told {
+                Some(told) => cycle.take(told),
+                None => return,
+            },
+            Some(content) = contents.recv() => cycle.fill(content),
+            Some(version) = version.recv() => cycle.set_version(version),
+            () = sleep_until(wake) => Change::Nothing,
+        };
+        if change == Change::Manifests {
+            tokio::time::sleep(GATHERED).await;
+        }
+        for _ in 0..STRETCH {
+            let Ok(told) = news.try_recv() else { break };
+            change = change.max(cycle.take(told));
+        }
+        while let Ok(content) = contents.try_recv() {
+            change = change.max(cycle.fill(content));
+        }
+        cycle.turn(change).await;
+    }
+}
+
+struct Cycle {
+    shared: Shared,
+    reader: Reader,
+    version_to: mpsc::Sender<Option<Arc<str>>>,
+    /// Away only while it computes.
+    reconciler: Option<Reconciler>,
+    passes: watch::Sender<Option<Arc<Pass>>>,
+    round: Option<(Round, Arc<Survey>)>,
+    /// When time alone changes what objects mean.
+    due: Option<Instant>,
+    /// When the next pass is to be made, if one is.
+    pass_due: Option<Instant>,
+    passed: Instant,
+}
+
+impl Cycle {
+    fn store(&mut self) -> Option<&mut Store> {
+        self.reconciler.as_mut().map(Reconciler::store_mut)
+    }
+
+    fn take(&mut self, news: News) -> Change {
+        if matches!(news.what, What::Failing(_)) {
+            self.shared.figures.watch_failure();
+        }
+        if matches!(news.what, What::ListEnds) && news.source.kind == Kind::GatewayClass {
+            tokio::spawn(gateway_api(self.shared.client.clone(), self.version_to.clone()));
+        }
+        self.store().map_or(Change::Nothing, |store| store.take(news))
+    }
+
+    fn fill(&mut self, content: Content) -> Change {
+        match self.store().map(|store| store.fill(content)) {
+            // Even one that is not there ends a wait.
+            Some(Change::Marks | Change::Manifests) => Change::Manifests,
+            Some(Change::Nothing) | None => Change::Nothing,
+        }
+    }
+
+    fn set_version(&mut self, version: Option<Arc<str>>) -> Change {
+        let changed = self.reconciler.as_mut().is_some_and(|reconciler| reconciler.set_gateway_api(version));
+        if changed { Change::Manifests } else { Change::Nothing }
+    }
+
+    fn wake(&self) -> Option<Instant> {
+        self.due.into_iter().chain(self.pass_due).min()
+    }
+
+    /// Does what the change asks for, and what is due.
+    async fn turn(&mut self, change: Change) {
+        let Some(reconciler) = self.reconciler.as_ref() else { return };
+        if !reconciler.store().is_complete() {
+            let awaited = reconciler.store().awaited().next().map(|source| source.kind.name());
+            self.shared.figures.await_for(awaited.map(|kind| format!("objects of kind {kind} are being listed")));
+            return;
+        }
+        let now = Instant::now();
+        if change == Change::Manifests || self.round.is_none() || self.due.is_some_and(|due| due <= now) {
+            self.round().await;
+        }
+        if change > Change::Nothing {
+            self.pass_due.get_or_insert((self.passed + APART).max(now));
+        }
+        if self.pass_due.is_some_and(|due| due <= Instant::now()) {
+            self.pass();
+        }
+    }
+
+    /// One round, away from this thread: streams go on meanwhile.
+    async fn round(&mut self) {
+        let Some(mut reconciler) = self.reconciler.take() else { return };
+        let begun = Instant::now();
+        let computed = tokio::task::spawn_blocking(move || {
+            let now = Timestamp::now();
+            let after = reconciler.round(now);
+            let survey = keys::survey(reconciler.store().manifests(), now);
+            (reconciler, after, survey)
+        });
+        let Ok((reconciler, After { wanted, round }, survey)) = computed.await else {
+            // A panic in there is a defect of ours; the process starts anew.
+            tracing::error!("a translation ended in a panic");
+            std::process::abort();
+        };
+        self.reconciler = Some(reconciler);
+        self.reader.read(wanted);
+        self.due = survey.next.and_then(|next| later(begun, next));
+        match round {
+            Some(round) => {
+                self.shared.figures.round(begun.elapsed());
+                self.shared.figures.revisions(round.revisions);
+                self.round = Some((round, Arc::new(survey)));
+                self.pass_due.get_or_insert((self.passed + APART).max(Instant::now()));
+                self.shared.figures.await_for(None);
+            }
+            None => self.due = Some(begun + LACKING),
+        }
+    }
+
+    /// Hands what statuses and children are made from to whoever makes them.
+    fn pass(&mut self) {
+        self.pass_due = None;
+        self.passed = Instant::now();
+        let (Some((round, survey)), Some(reconciler)) = (&self.round, &self.reconciler) else { return };
+        let store = reconciler.store();
+        let mut known = BTreeMap::new();
+        let mut counts = BTreeMap::new();
+        for kind in Kind::ALL {
+            counts.insert(kind, store.of_kind(kind).count());
+            if kind.has_our_status() {
+                known.extend(store.of_kind(kind).map(|(name, object)| (Key::new(kind, name.clone()), object.clone())));
+            }
+        }
+        self.shared.figures.objects(counts);
+        let manifests = store.manifests();
+        let owned = |name: &ObjectName, holding: &Holding| {
+            let config = round.translation.standings.gateways.get(name).and_then(|standing| standing.config.as_ref());
+            Some(Owned {
+                gateway: Arc::clone(manifests.gateways.get(name)?.value()?),
+                config: config.and_then(|config| manifests.gateway_configs.get(config)?.value()).map(Arc::clone),
+                drain: holding.drain,
+            })
+        };
+        let gateways = round.holdings.iter().filter_map(|(name, holding)| Some((name.clone(), owned(name, holding)?))).collect();
+        let pass = Pass {
+            round: round.clone(),
+            known: Arc::new(known),
+            pods: store.pods().clone(),
+            gateways: Arc::new(gateways),
+            foreign: foreign(manifests),
+            keys: Arc::clone(survey),
+        };
+        self.passes.send_replace(Some(Arc::new(pass)));
+    }
+}
+
+/// The Gateways whose class is there and somebody else's.
+fn foreign(manifests: &Manifests) -> BTreeSet<ObjectName> {
+    let is_foreign = |gateway: &Gateway| {
+        let class = ObjectName::new("", gateway.spec.gateway_class_name.as_str());
+        let class = manifests.gateway_classes.get(&class).and_then(Written::value);
+        class.is_some_and(|class| class.spec.controller_name != translate::CONTROLLER)
+    };
+    let gateways = manifests.gateways.iter().filter(|(_, written)| written.value().is_some_and(|gateway| is_foreign(gateway)));
+    gateways.map(|(name, _)| name.clone()).collect()
+}
+
+/// When a time comes, on the clock that waits are made by.
+fn later(now: Instant, then: Timestamp) -> Option<Instant> {
+    let wait = Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default();
+    // A moment more, so that the time has come by any rounding.
+    now.checked_add(wait.saturating_add(Duration::from_millis(1)))
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks which version of Gateway API's definitions the cluster has.
+async fn gateway_api(client: Client, to: mpsc::Sender<Option<Arc<str>>>) {
+    let definitions: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
+    match definitions.get(DEFINITION).await {
+        Ok(definition) => {
+            let version =
+                definition.annotations().get("gateway.networking.k8s.io/bundle-version").map(|text| text.as_str().into());
+            // An error means that the operator stops.
+            let _told = to.send(version).await;
+        }
+        Err(error) => tracing::warn!(%error, "the version of Gateway API is not known"),
+    }
+}

@@ -1,0 +1,115 @@
+//! The task that writes statuses, on the operator that leads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use cause::ObjectName;
+use delivery::Replicas;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::Shared;
+use super::cycle::Pass;
+use crate::status::{Board, Facts, Provisioned, Wanted, Writer, Written, compute};
+use crate::store::Key;
+
+/// What upkeep tells of Gateways.
+pub(super) type States = Arc<BTreeMap<ObjectName, Provisioned>>;
+/// The replicas of a Gateway that are ready or connected.
+type Company = BTreeSet<(Arc<str>, bool)>;
+
+/// Writes whatever is to be written, for as long as it is polled.
+pub(super) async fn run(
+    mut shared: Shared,
+    mut passes: watch::Receiver<Option<Arc<Pass>>>,
+    mut states: watch::Receiver<States>,
+    mut replicas: watch::Receiver<Arc<Replicas>>,
+) {
+    let writer = Writer::new(shared.client.clone(), &shared.options.me);
+    let mut scribe = Scribe::new();
+    let mut flying = FuturesUnordered::new();
+    let mut again = None;
+    loop {
+        tokio::select! {
+            changed = passes.changed() => if changed.is_err() { return },
+            changed = states.changed() => if changed.is_err() { return },
+            changed = replicas.changed() => if changed.is_err() { return },
+            changed = shared.leading.changed() => if changed.is_err() { return },
+            Some((key, written)) = flying.next() => {
+                shared.figures.write(!matches!(written, Written::Failed));
+                scribe.board.ended(&key, written, Instant::now());
+            }
+            () = sleep_until(again) => {}
+        }
+        let leads = *shared.leading.borrow_and_update();
+        shared.figures.leader(leads);
+        let said = Arc::clone(&replicas.borrow_and_update());
+        let connected = said.values().flat_map(BTreeMap::values).filter(|replica| replica.connected).count();
+        shared.figures.replicas(connected);
+        let pass = passes.borrow_and_update().clone();
+        let provisioned = Arc::clone(&states.borrow_and_update());
+        let Some(pass) = pass else { continue };
+        scribe.meet(&pass, &said);
+        again = None;
+        if !leads {
+            continue;
+        }
+        let wanted = scribe.wanted(&pass, &said, &provisioned);
+        let plan = scribe.board.plan(&wanted, &pass.known, Instant::now(), Timestamp::now());
+        again = plan.again;
+        for write in plan.writes {
+            flying.push(writer.clone().write(write));
+        }
+    }
+}
+
+struct Scribe {
+    board: Board,
+    begun: Instant,
+    companies: BTreeMap<ObjectName, Company>,
+    steady: BTreeMap<ObjectName, Instant>,
+}
+
+impl Scribe {
+    fn new() -> Self {
+        Self { board: Board::default(), begun: Instant::now(), companies: BTreeMap::new(), steady: BTreeMap::new() }
+    }
+
+    /// Remembers since when the replicas of each Gateway are the same.
+    fn meet(&mut self, pass: &Pass, replicas: &Replicas) {
+        for gateway in pass.round.holdings.keys() {
+            let ready = pass.pods.ready(gateway).map(|(_, pod)| (Arc::clone(&pod.uid), false));
+            let connected = replicas.get(gateway).into_iter().flat_map(BTreeMap::values).filter(|replica| replica.connected);
+            let company: Company = ready.chain(connected.map(|replica| (Arc::clone(&replica.uid), true))).collect();
+            if self.companies.get(gateway) != Some(&company) {
+                self.companies.insert(gateway.clone(), company);
+                self.steady.insert(gateway.clone(), Instant::now());
+            }
+        }
+        self.companies.retain(|gateway, _| pass.round.holdings.contains_key(gateway));
+        self.steady.retain(|gateway, _| pass.round.holdings.contains_key(gateway));
+    }
+
+    fn wanted(&self, pass: &Pass, replicas: &Replicas, provisioned: &BTreeMap<ObjectName, Provisioned>) -> BTreeMap<Key, Wanted> {
+        compute(&Facts {
+            standings: &pass.round.translation.standings,
+            holdings: &pass.round.holdings,
+            replicas,
+            pods: &pass.pods,
+            known: &pass.known,
+            provisioned,
+            steady: &self.steady,
+            begun: self.begun,
+        })
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,84 @@
+//! The statuses of Gateway API's own kinds.
+
+use serde_json::{Value, json};
+use translate::{ClassStanding, GatewayStanding, ListenerStanding};
+
+use super::compute::Provisioned;
+use super::conditions::{self, Condition, Truth};
+use super::features::SUPPORTED;
+use super::programmed::Programmed;
+use crate::provision::Address;
+
+/// A GatewayClass.
+pub(super) fn class(standing: &ClassStanding, generation: i64) -> Value {
+    let accepted = Condition::of("Accepted", &standing.accepted);
+    let version = standing.supported_version.as_ref().map(|verdict| Condition::of("SupportedVersion", verdict));
+    let list: Vec<Condition> = std::iter::once(accepted).chain(version).collect();
+    let features: Vec<Value> = SUPPORTED.iter().map(|name| json!({"name": name})).collect();
+    json!({"conditions": conditions::list(&list, generation), "supportedFeatures": features})
+}
+
+/// A Gateway.
+pub(super) fn gateway(
+    standing: &GatewayStanding,
+    provisioned: Option<&Provisioned>,
+    word: Option<&Programmed>,
+    generation: i64,
+) -> Value {
+    let accepted = Condition::of("Accepted", &standing.accepted);
+    let programmed = programmed(standing, provisioned, word);
+    let listeners: Vec<Value> =
+        standing.listeners.iter().map(|listener| self::listener(listener, &programmed, generation)).collect();
+    let addresses = provisioned.map(|provisioned| provisioned.addresses.as_slice()).unwrap_or_default();
+    json!({
+        "addresses": addresses.iter().map(address).collect::<Vec<_>>(),
+        "conditions": conditions::list(&[accepted, programmed], generation),
+        "listeners": listeners,
+    })
+}
+
+/// `Programmed` of a Gateway: it has all that it needs in the cluster, and its data planes say so.
+fn programmed(standing: &GatewayStanding, provisioned: Option<&Provisioned>, word: Option<&Programmed>) -> Condition {
+    let condition = |truth, reason: &str, message: String| Condition::new("Programmed", truth, reason, message);
+    if !standing.is_programmable() {
+        return condition(Truth::False, "Invalid", "No listener can be served.".to_owned());
+    }
+    if let Some(problem) = provisioned.and_then(|provisioned| provisioned.problems.first()) {
+        return condition(Truth::False, problem.reason(), problem.to_string());
+    }
+    match word {
+        Some(Programmed::Yes) if provisioned.is_none_or(|provisioned| provisioned.addresses.is_empty()) => {
+            condition(Truth::False, "AddressNotAssigned", "Its Service has no address yet.".to_owned())
+        }
+        Some(word) => conditions::programmed(word),
+        None => condition(Truth::Unknown, "Pending", "It was not translated yet.".to_owned()),
+    }
+}
+
+fn listener(standing: &ListenerStanding, gateway: &Condition, generation: i64) -> Value {
+    let programmed = if standing.programmable.holds {
+        Condition { kind: "Programmed", ..gateway.clone() }
+    } else {
+        Condition::of("Programmed", &standing.programmable)
+    };
+    let list = [
+        Condition::of("Accepted", &standing.accepted),
+        Condition::of("Conflicted", &standing.conflicted),
+        programmed,
+        Condition::of("ResolvedRefs", &standing.resolved_refs),
+    ];
+    let kinds: Vec<Value> = standing.supported_kinds.iter().map(|(group, kind)| json!({"group": group, "kind": kind})).collect();
+    json!({
+        "name": &*standing.name,
+        "attachedRoutes": standing.attached_routes,
+        "supportedKinds": kinds,
+        "conditions": conditions::list(&list, generation),
+    })
+}
+
+fn address(address: &Address) -> Value {
+    match address {
+        Address::Ip(value) => json!({"type": "IPAddress", "value": value}),
+        Address::Host(value) => json!({"type": "Hostname", "value": value}),
+    }
+}
