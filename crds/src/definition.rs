@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::columns;
-use crate::standard::{ConfigMap, EndpointSlice, Gateway, GatewayClass, Namespace, ReferenceGrant, Secret, Service};
+use crate::standard::{
+    ConfigMap, EndpointSlice, Gateway, GatewayClass, HttpRoute, Ingress, IngressClass, Namespace, ReferenceGrant, Secret, Service,
+};
 use crate::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
 
 /// One kind that manifests may have.
@@ -26,7 +28,7 @@ impl Kind {
     /// Whether its objects are of a namespace.
     #[must_use]
     pub fn is_namespaced(&self) -> bool {
-        !matches!(self.kind, "Namespace" | "GatewayClass")
+        !matches!(self.kind, "Namespace" | "GatewayClass" | "IngressClass")
     }
 }
 
@@ -61,8 +63,11 @@ pub fn kinds() -> Vec<Kind> {
     kinds.extend([
         Kind { group: gateway, version: "v1", kind: "GatewayClass", schema: schema_of::<GatewayClass>() },
         Kind { group: gateway, version: "v1", kind: "Gateway", schema: schema_of::<Gateway>() },
+        Kind { group: gateway, version: "v1", kind: "HTTPRoute", schema: schema_of::<HttpRoute>() },
         Kind { group: gateway, version: "v1", kind: "ReferenceGrant", schema: schema_of::<ReferenceGrant>() },
         Kind { group: gateway, version: "v1beta1", kind: "ReferenceGrant", schema: schema_of::<ReferenceGrant>() },
+        Kind { group: "networking.k8s.io", version: "v1", kind: "Ingress", schema: schema_of::<Ingress>() },
+        Kind { group: "networking.k8s.io", version: "v1", kind: "IngressClass", schema: schema_of::<IngressClass>() },
         Kind { group: "", version: "v1", kind: "Service", schema: schema_of::<Service>() },
         Kind { group: "discovery.k8s.io", version: "v1", kind: "EndpointSlice", schema: schema_of::<EndpointSlice>() },
         Kind { group: "", version: "v1", kind: "Secret", schema: schema_of::<Secret>() },

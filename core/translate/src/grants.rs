@@ -37,6 +37,7 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Referrer {
     ApiRoute,
+    HttpRoute,
     Gateway,
 }
 
@@ -44,6 +45,7 @@ impl Referrer {
     const fn kind(self) -> &'static str {
         match self {
             Self::ApiRoute => "ApiRoute",
+            Self::HttpRoute => "HTTPRoute",
             Self::Gateway => "Gateway",
         }
     }
@@ -51,7 +53,7 @@ impl Referrer {
     const fn group(self) -> &'static str {
         match self {
             Self::ApiRoute => crds::GROUP,
-            Self::Gateway => "gateway.networking.k8s.io",
+            Self::HttpRoute | Self::Gateway => "gateway.networking.k8s.io",
         }
     }
 }

@@ -30,6 +30,7 @@ mod nearest;
 mod open;
 mod ownership;
 pub mod parse;
+mod projection;
 mod providers;
 mod rehearsal;
 mod report;

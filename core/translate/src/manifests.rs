@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cause::{Fault, ObjectName};
-use crds::standard::{ConfigMap, EndpointSlice, Gateway, GatewayClass, Namespace, ReferenceGrant, Secret, Service};
+use crds::standard::{
+    ConfigMap, EndpointSlice, Gateway, GatewayClass, HttpRoute, Ingress, IngressClass, Namespace, ReferenceGrant, Secret, Service,
+};
 use crds::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -69,7 +71,9 @@ pub trait VisitBeside {
 }
 
 macro_rules! manifests {
-    ($($(#[$doc:meta])* $field:ident: $kind:ident;)*) => {
+    (@name $kind:ident) => { stringify!($kind) };
+    (@name $kind:ident $name:literal) => { $name };
+    ($($(#[$doc:meta])* $field:ident: $kind:ident $(as $name:literal)?;)*) => {
         /// Every object that translation looks at.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Manifests {
@@ -77,7 +81,7 @@ macro_rules! manifests {
         }
 
         $(impl Kind for $kind {
-            const KIND: &'static str = stringify!($kind);
+            const KIND: &'static str = manifests!(@name $kind $($name)?);
 
             fn metadata(&self) -> &ObjectMeta {
                 &self.metadata
@@ -113,6 +117,12 @@ manifests! {
     gateway_classes: GatewayClass;
     /// Where requests come in.
     gateways: Gateway;
+    /// Gateway API's routes.
+    http_routes: HttpRoute as "HTTPRoute";
+    /// Kubernetes' routes.
+    ingresses: Ingress;
+    /// Whose Ingresses are whose.
+    ingress_classes: IngressClass;
     /// Backends.
     services: Service;
     /// Addresses of backends.

@@ -38,7 +38,7 @@ pub(crate) fn translate(written: Option<&written::Traffic>, at: &FieldPath, repo
     })
 }
 
-fn untouched() -> Traffic {
+pub(crate) fn untouched() -> Traffic {
     Traffic {
         timeout_ms: None,
         request_headers: HeaderChanges::default(),
@@ -62,7 +62,12 @@ fn closing<T>(value: Result<T, Arc<Fault>>, report: &mut Report) -> Option<T> {
     value.map_err(|fault| report.close_for(&fault)).ok()
 }
 
-fn changes(written: Option<&written::HeaderChanges>, at: &FieldPath, report: &mut Report) -> Result<HeaderChanges, Arc<Fault>> {
+/// Changes to header fields.
+pub(crate) fn changes(
+    written: Option<&written::HeaderChanges>,
+    at: &FieldPath,
+    report: &mut Report,
+) -> Result<HeaderChanges, Arc<Fault>> {
     let Some(written) = written else { return Ok(HeaderChanges::default()) };
     let set = fields(written.set.as_ref(), &at.field("set"), report);
     let add = fields(written.add.as_ref(), &at.field("add"), report);

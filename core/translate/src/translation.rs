@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::backends::Gathered;
 use crate::judging::{self, Found};
 use crate::manifests::{Context, Kind, Manifests, Objects, Visit, Written};
+use crate::projection::{self, Door};
 use crate::report::sorted;
 use crate::routes::Surroundings;
 use crate::settings::Governed;
@@ -33,6 +34,8 @@ pub struct Translation {
     pub settings: BTreeMap<ObjectName, Settings>,
     /// When something changes by time alone; `None` where nothing does.
     pub next_change: Option<Timestamp>,
+    /// Whose keys each Gateway admits.
+    pub(crate) doors: BTreeMap<ObjectName, Door>,
 }
 
 /// What manifests mean. Reads nothing but its arguments.
@@ -66,7 +69,8 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
     let standings = judging::standings(&found, listeners.standings, gathered.parents);
     let next_change = next_change(&snapshot, context.now);
     let settings = governed.gateways.into_iter().map(|(name, governing)| (name, governing.config.settings.clone())).collect();
-    Translation { snapshot, faults, asked: world.into_asked(), standings, settings, next_change }
+    let doors = projection::doors(&snapshot);
+    Translation { snapshot, faults, asked: world.into_asked(), standings, settings, next_change, doors }
 }
 
 /// The methods that some Gateway serves beside the usual ones.

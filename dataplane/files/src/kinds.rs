@@ -28,7 +28,7 @@ fn build() -> Catalog {
             versions: &versions,
             kind: kind.kind,
             is_namespaced: kind.is_namespaced(),
-            is_native: matches!(kind.group, "" | "discovery.k8s.io"),
+            is_native: matches!(kind.group, "" | "discovery.k8s.io" | "networking.k8s.io"),
             schema: &kind.schema,
         };
         catalog.insert(&spec).expect("a schema of our own compiles");

@@ -26,6 +26,17 @@ pub fn duration(text: &str) -> Result<u64, FaultCause> {
     })
 }
 
+/// As [`duration`], where zero is no limit: `None`.
+///
+/// # Errors
+/// Any other text and negative spans.
+pub fn timeout(text: &str) -> Result<Option<u64>, FaultCause> {
+    match parts(text, 4) {
+        Some(Span { milliseconds: 0, has_days: false }) => Ok(None),
+        Some(_) | None => duration(text).map(Some),
+    }
+}
+
 /// As [`duration`], with `d` for days too, in milliseconds.
 ///
 /// # Errors

@@ -6,8 +6,8 @@ mod places;
 mod url;
 mod versions;
 
-pub use amounts::{duration, lifetime, quantity, share};
-pub use places::{exact_host, header_name, header_value, host, network, path, pattern};
+pub use amounts::{duration, lifetime, quantity, share, timeout};
+pub use places::{escaped_path, exact_host, header_name, header_value, host, network, path, pattern};
 pub use url::{Url, issuer, url, vouching_url};
 pub use versions::{requirement, timestamp, version};
 

@@ -121,6 +121,50 @@ fn normal_path(text: &str) -> Option<&str> {
     good.then_some(whole)
 }
 
+/// A path as Gateway API and Ingress write it, in its one normal form: a slash at its end is kept,
+/// and octets that a path may not hold stand as escapes.
+///
+/// # Errors
+/// A path that does not begin with `/`, or holds empty or dot segments, escaped slashes and control
+/// characters, a query or a fragment: no request's path in its normal form has any of these.
+pub fn escaped_path(text: &str) -> Result<Arc<str>, FaultCause> {
+    normal_escaped(text).map(Into::into).ok_or_else(|| {
+        malformed(Syntax::Path, meant_path(text), |meant| normal_escaped(meant).map(drop).ok_or(plain(Syntax::Path)))
+    })
+}
+
+fn normal_escaped(text: &str) -> Option<String> {
+    let mut normal = String::with_capacity(text.len());
+    let mut rest = text.strip_prefix('/')?.as_bytes();
+    normal.push('/');
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        match *byte {
+            b'%' => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let [high, low, behind @ ..] = rest else { return None };
+                rest = behind;
+                match digit(high)? << 4 | digit(low)? {
+                    0x00..=0x1f | 0x7f | b'/' | b'\\' => return None,
+                    plain if plain.is_ascii_alphanumeric() || b"-._~".contains(&plain) => normal.push(char::from(plain)),
+                    other => normal.push_str(&format!("%{other:02X}")),
+                }
+            }
+            b'/' => normal.push('/'),
+            plain if plain.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&plain) => normal.push(char::from(plain)),
+            _ => return None,
+        }
+    }
+    let whole = normal.strip_suffix('/').unwrap_or(&normal);
+    let good = |segment: &str| !segment.is_empty() && !is_dots(segment);
+    (whole.is_empty() || whole.strip_prefix('/')?.split('/').all(good)).then_some(normal)
+}
+
+/// `.` and `..`, with a parameter or without one.
+fn is_dots(segment: &str) -> bool {
+    segment == "." || segment.starts_with(".;") || segment == ".." || segment.starts_with("..;")
+}
+
 fn meant_path(text: &str) -> Option<String> {
     let text = text.trim();
     let text = match text.split_once("://") {

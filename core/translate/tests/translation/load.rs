@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::told;
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Severity};
 use ir::{RouteId, Snapshot};
 use serde_json::{Map, Value, json};
@@ -67,7 +68,7 @@ fn add<T: Kind>(objects: &mut Objects<T>, document: &Value) {
     let metadata = &document["metadata"];
     let kind = document["kind"].as_str().unwrap();
     let namespace = match kind {
-        "Namespace" | "GatewayClass" => "",
+        "Namespace" | "GatewayClass" | "IngressClass" => "",
         _ => metadata["namespace"].as_str().unwrap_or("default"),
     };
     let name = ObjectName::new(namespace, metadata["name"].as_str().unwrap_or_default());
@@ -98,14 +99,24 @@ pub(crate) fn line(fault: &Fault) -> String {
     format!("{severity} {} {object} {}", fault.code(), fault.field)
 }
 
-/// The translation as YAML: faults in full, the snapshot keyed by names.
-pub(crate) fn rendered(translation: &Translation) -> String {
+/// The translation as YAML: faults in full, the snapshot keyed by names. Of a cluster, what status
+/// says and what each Gateway gets stands in the snapshot's place.
+pub(crate) fn rendered(translation: &Translation, context: &Context) -> String {
     let faults: Vec<Value> = translation
         .faults
         .iter()
         .map(|fault| json!({"fault": line(fault), "message": fault.message(), "remedy": fault.remedy()}))
         .collect();
-    let mut value = json!({"faults": faults, "snapshot": snapshot(&translation.snapshot)});
+    let mut value = if context.is_standalone() {
+        json!({"faults": faults, "snapshot": snapshot(&translation.snapshot)})
+    } else {
+        let gateways: Map<String, Value> = translation
+            .settings
+            .keys()
+            .map(|name| (name.to_string(), told::projected(&translation.for_gateway(name)).into()))
+            .collect();
+        json!({"faults": faults, "standings": told::standings(translation), "gateways": gateways})
+    };
     shorten(&mut value);
     serde_saphyr::to_string(&value).unwrap()
 }
