@@ -6,7 +6,7 @@ use cause::{Audience, Denial, Disclosure, Fault, FaultCause, FieldPath, Limit, O
 use crate::answer::json;
 
 /// The code, why no page can bring it about, and the cause.
-fn all() -> [(&'static str, &'static str, Denial); 4] {
+fn all() -> [(&'static str, &'static str, Denial); 5] {
     let orders = ObjectRef::new("ApiRoute", ObjectName::new("shop", "orders"));
     let broken = Fault::error(orders, FieldPath::of("spec"), FaultCause::RouteBroken);
     [
@@ -16,6 +16,15 @@ fn all() -> [(&'static str, &'static str, Denial); 4] {
             "upstream.overloaded",
             "it takes 16,384 calls at once",
             Denial::Upstream(Upstream::Overloaded { backend: "shop/orders:8080".into(), limit: 16_384 }),
+        ),
+        (
+            "upstream.address_refused",
+            "a gateway of files calls every address that they name",
+            Denial::Upstream(Upstream::AddressRefused {
+                backend: "billing.internal:443".into(),
+                address: [10, 0, 0, 7].into(),
+                why: "private".into(),
+            }),
         ),
         ("config.route_broken", "another fault is always told beside it", Denial::Misconfigured(broken.into())),
     ]

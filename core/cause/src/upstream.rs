@@ -1,5 +1,6 @@
 //! `upstream.*`: the service or provider behind the gateway did not answer as it must.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -20,6 +21,15 @@ pub enum Upstream {
         backend: Arc<str>,
         /// What failed, for the owner.
         reason: Arc<str>,
+    },
+    /// The backend leads to an address that the gateway may not call.
+    AddressRefused {
+        /// The backend.
+        backend: Arc<str>,
+        /// The address.
+        address: IpAddr,
+        /// Whose or what it is, such as `private`.
+        why: Arc<str>,
     },
     /// No connection: refused or unreachable.
     Unreachable {
@@ -125,6 +135,17 @@ impl Upstream {
                     format_args!("The service's address cannot be found."),
                     format_args!("{again}"),
                     format_args!("{backend}: {reason}"),
+                ],
+            ),
+            Self::AddressRefused { backend, address, why } => tell(
+                entry("upstream.address_refused", 502, Fixer::ApiOwner, Retry::Never, "The service's address may not be called"),
+                [
+                    format_args!("The service's address is one that the gateway does not call."),
+                    format_args!("Report the decision id to the API's owner."),
+                    format_args!(
+                        "{backend} leads to {address}, which is {why}; name a Service instead, or have the platform set \
+                         `spec.upstreams.privateAddresses: Allow` in the GatewayConfig where the address is private."
+                    ),
                 ],
             ),
             Self::Unreachable { backend, reason } => tell(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ir::{Endpoint, Roots};
 
-use crate::TlsIdentity;
+use crate::{Guard, TlsIdentity};
 
 /// How a backend is spoken to.
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ pub struct Target {
     name: Arc<str>,
     endpoints: Vec<Endpoint>,
     protocol: Protocol,
+    guard: Guard,
 }
 
 impl Target {
@@ -32,7 +33,13 @@ impl Target {
     #[must_use]
     pub fn new(name: Arc<str>, endpoints: Vec<Endpoint>, protocol: Protocol) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), name, endpoints, protocol }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), name, endpoints, protocol, guard: Guard::default() }
+    }
+
+    /// The same backend, which leads only where `guard` lets it.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
     }
 
     /// How causes call it.
@@ -51,6 +58,11 @@ impl Target {
     #[must_use]
     pub const fn protocol(&self) -> &Protocol {
         &self.protocol
+    }
+
+    /// Where it may lead.
+    pub(crate) const fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// Tells targets of one process apart.

@@ -85,34 +85,45 @@ impl Upstreams {
         {
             return Ok(Rc::clone(&placed.peers));
         }
-        self.place(target, connect_ms).await
+        Box::pin(self.place(target, connect_ms)).await
     }
 
     async fn place(&self, target: &Target, connect_ms: u64) -> Result<Peers, cause::Upstream> {
         self.start_sweeping();
         let speech = target.speech();
         let (mut addresses, mut until, mut unresolved) = (Vec::new(), None, None);
+        let (mut named, guard, mut refused) = (Vec::new(), target.guard(), None);
         for endpoint in target.endpoints() {
             match endpoint {
-                Endpoint::Address(address) => addresses.push(*address),
+                Endpoint::Address(address) => match guard.refuses_written(address.ip()) {
+                    None => addresses.push(*address),
+                    Some(why) => refused = Some((address.ip(), why)),
+                },
                 Endpoint::Name(name, port) => {
                     until = Some(Instant::now() + resolve::FRESH);
                     match timeout(Duration::from_millis(connect_ms), self.resolver.addresses(name)).await {
-                        Ok(Ok(found)) => addresses.extend(found.iter().map(|address| SocketAddr::new(*address, *port))),
+                        Ok(Ok(found)) => named.extend(found.iter().map(|address| SocketAddr::new(*address, *port))),
                         Ok(Err(reason)) => unresolved = Some(reason),
                         Err(_) => match self.resolver.remembered(name) {
-                            Some(old) => addresses.extend(old.iter().map(|address| SocketAddr::new(*address, *port))),
+                            Some(old) => named.extend(old.iter().map(|address| SocketAddr::new(*address, *port))),
                             None => unresolved = Some(format!("the name {name} was not resolved within {connect_ms} ms").into()),
                         },
                     }
                 }
             }
         }
+        for address in named {
+            match guard.refuses(address.ip()) {
+                None => addresses.push(address),
+                Some(why) => refused = Some((address.ip(), why)),
+            }
+        }
         let backend = || Arc::clone(target.name());
         if addresses.is_empty() {
-            return Err(match unresolved {
-                Some(reason) => cause::Upstream::NameNotResolved { backend: backend(), reason },
-                None => cause::Upstream::NoEndpoints { backend: backend() },
+            return Err(match (refused, unresolved) {
+                (Some((address, why)), _) => cause::Upstream::AddressRefused { backend: backend(), address, why: why.into() },
+                (None, Some(reason)) => cause::Upstream::NameNotResolved { backend: backend(), reason },
+                (None, None) => cause::Upstream::NoEndpoints { backend: backend() },
             });
         }
         let peers: Peers = addresses.into_iter().map(|address| self.peer(address, &speech)).collect();

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use cause::Upstream as Cause;
 use futures_util::future::join_all;
+use ir::Reach;
 
 use super::*;
-use crate::Delivery;
+use crate::{Delivery, Guard};
 
 #[test]
 fn a_kept_connection_serves_the_next_call() {
@@ -321,6 +322,35 @@ fn names_lead_to_all_their_addresses() {
             Protocol::Http1,
         );
         assert_eq!(call(&upstreams, &mixed).await.unwrap(), (200, "ok".to_owned()));
+    });
+}
+
+#[test]
+fn a_backend_leads_only_where_it_may() {
+    on_worker(async {
+        let upstream = Upstream::following(vec![vec![ok(); 9]]).await;
+        let lookup: crate::resolve::Lookup = Rc::new(|_| Box::pin(async { Ok(vec![[127, 0, 0, 1].into()]) }));
+        let upstreams = Upstreams::with_lookup(1, lookup);
+        let port = upstream.address.port();
+        let (name, written) = (Endpoint::Name("rebound".into(), port), Endpoint::Address(upstream.address));
+        let url = |reach| Guard::new(reach, Arc::from([]));
+        let service = |reach| url(reach).of_services();
+        let check = async |endpoint: &Endpoint, guard: Guard, is_called: bool| {
+            let target = Target::new("orders".into(), vec![endpoint.clone()], Protocol::Http1).guarded(guard);
+            let cause = Cause::AddressRefused {
+                backend: "orders".into(),
+                address: [127, 0, 0, 1].into(),
+                why: "loopback or link-local".into(),
+            };
+            let refused = SendError::Upstream { cause, delivery: Delivery::None };
+            let found = upstreams.send(&target, get(), TIMEOUTS).await.map(|answer| answer.status().as_u16());
+            assert_eq!(found, if is_called { Ok(200) } else { Err(refused) }, "{endpoint:?}");
+        };
+        check(&name, url(Reach::Anywhere), true).await;
+        check(&name, url(Reach::Private), false).await;
+        check(&written, url(Reach::Public), false).await;
+        check(&name, service(Reach::Public), false).await;
+        check(&written, service(Reach::Public), true).await;
     });
 }
 
