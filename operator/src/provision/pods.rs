@@ -6,10 +6,10 @@ use std::time::Duration;
 use crds::v1alpha1 as written;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
-    KeyToPath, LocalObjectReference, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext, ServiceAccountTokenProjection,
-    TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, KeyToPath,
+    LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements,
+    SeccompProfile, SecurityContext, ServiceAccountTokenProjection, TopologySpreadConstraint, Volume, VolumeMount,
+    VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -32,6 +32,8 @@ const HEALTH: i32 = 9_091;
 
 const OPERATOR: &str = "/var/run/doorward";
 const STATE: &str = "/var/lib/doorward";
+/// In memory: what lies on the node's disk cannot be read without it.
+const SEAL: &str = "/var/run/doorward-seal";
 const TOKEN: &str = "token";
 
 /// The Deployment of a Gateway.
@@ -110,7 +112,6 @@ fn container(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) ->
         image: Some(around.image.reference.clone()),
         image_pull_policy: around.image.pull_policy.clone(),
         args: Some(arguments(family, around)),
-        env: Some(vec![field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace")]),
         ports: Some(ports),
         readiness_probe: Some(probe("/readyz", 2, 2)),
         liveness_probe: Some(probe("/livez", 10, 3)),
@@ -121,7 +122,7 @@ fn container(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) ->
             capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
             ..SecurityContext::default()
         }),
-        volume_mounts: Some(vec![mount("operator", OPERATOR, true), mount("state", STATE, false)]),
+        volume_mounts: Some(vec![mount("operator", OPERATOR, true), mount("state", STATE, false), mount("seal", SEAL, false)]),
         ..Container::default()
     }
 }
@@ -135,17 +136,9 @@ fn arguments(family: &Family<'_>, around: &Surroundings) -> Vec<String> {
         format!("--ca={OPERATOR}/{BUNDLE}"),
         format!("--token={OPERATOR}/{TOKEN}"),
         format!("--state={STATE}"),
+        format!("--seal-key={SEAL}/key"),
         format!("--linger={}s", LINGER.as_secs()),
     ]
-}
-
-fn field(name: &str, path: &str) -> EnvVar {
-    let field = ObjectFieldSelector { api_version: None, field_path: path.to_owned() };
-    EnvVar {
-        name: name.to_owned(),
-        value: None,
-        value_from: Some(EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() }),
-    }
 }
 
 fn probe(path: &str, period: i32, failures: i32) -> Probe {
@@ -180,6 +173,14 @@ fn volumes(family: &Family<'_>) -> Vec<Volume> {
             ..Volume::default()
         },
         Volume { name: "state".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
+        Volume {
+            name: "seal".to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource {
+                medium: Some("Memory".to_owned()),
+                size_limit: Some(Quantity("64Ki".to_owned())),
+            }),
+            ..Volume::default()
+        },
     ]
 }
 

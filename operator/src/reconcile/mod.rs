@@ -99,7 +99,7 @@ impl Reconciler {
         let mut holdings = BTreeMap::new();
         let mut revisions = 0;
         for gateway in translation.standings.gateways.keys() {
-            let snapshot = Arc::new(translation.snapshot.clone());
+            let snapshot = Arc::new(translation.for_gateway(gateway));
             let revision: Revision = self.publisher.publish(gateway, Arc::clone(&snapshot));
             let before = self.holdings.get(gateway);
             revisions += u64::from(before.is_none_or(|before| before.revision != revision));

@@ -204,7 +204,8 @@ impl Cycle {
         };
         self.reconciler = Some(reconciler);
         self.reader.read(wanted);
-        self.due = survey.next.and_then(|next| later(begun, next));
+        let changes = round.as_ref().and_then(|round| round.translation.next_change);
+        self.due = survey.next.into_iter().chain(changes).min().and_then(|next| later(begun, next));
         match round {
             Some(round) => {
                 self.shared.figures.round(begun.elapsed());

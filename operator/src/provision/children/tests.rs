@@ -92,6 +92,18 @@ fn pods_keep_to_the_restricted_standard_and_hold_no_token_of_the_api_server() {
     check("/volumes/0/projected/sources/0", token);
     check("/volumes/0/projected/sources/1/configMap/name", json!("web-doorward"));
     check("/volumes/1/emptyDir", json!({}));
+    check("/volumes/2/emptyDir", json!({"medium": "Memory", "sizeLimit": "64Ki"}));
+    let arguments = json!([
+        "dataplane",
+        "--gateway=shop/web",
+        "--operator=https://doorward-operator.system.svc:9092",
+        "--ca=/var/run/doorward/ca.crt",
+        "--token=/var/run/doorward/token",
+        "--state=/var/lib/doorward",
+        "--seal-key=/var/run/doorward-seal/key",
+        "--linger=10s",
+    ]);
+    check("/containers/0/args", arguments);
     // 10 s of lingering, 30 s of draining, and some to spare.
     check("/terminationGracePeriodSeconds", json!(45));
     let account = find(&children, ChildKind::ServiceAccount);
