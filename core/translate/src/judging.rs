@@ -44,17 +44,23 @@ pub(crate) fn standings(
 ) -> Standings {
     let errors = Errors::new(found.faults);
     let manifests = found.world.manifests;
+    // Attachment is a matter of the listeners and what the route asks of them alone.
+    count(&parents, &mut gateways);
     for ((kind, name), parents) in &mut parents {
         let is_kept = *kind == RouteKind::ApiRoute && matches!(manifests.api_routes.get(name), Some(Written::LastGood(..)));
         let standing = errors.standing(kind.name(), name, is_kept);
         for parent in parents.iter_mut() {
             parent.resolved_refs = standing.resolved_refs.clone();
-            if let (true, Some(fault)) = (parent.accepted.holds, errors.own_text(kind.name(), name)) {
+            if !parent.accepted.holds {
+                continue;
+            }
+            if is_kept {
+                parent.accepted = standing.accepted.clone();
+            } else if let Some(fault) = errors.own_text(kind.name(), name) {
                 parent.accepted = Verdict::fails_for(word(*kind, fault), fault);
             }
         }
     }
-    count(&parents, &mut gateways);
     let mut http_routes = BTreeMap::new();
     let mut api_parents = BTreeMap::new();
     for ((kind, name), parents) in parents {

@@ -21,7 +21,7 @@ fn golden_pairs() {
         let documents = documents(&std::fs::read_to_string(&path).unwrap());
         let (manifests, context) = manifests(&documents);
         let translation = translate(&manifests, &context);
-        let text = rendered(&translation);
+        let text = rendered(&translation, &context);
         assert_eq!(translation, translate(&manifests, &context), "{name}: translated twice");
         for secret in secrets(&documents) {
             assert!(!text.contains(&secret), "{name}: {secret} is printed");

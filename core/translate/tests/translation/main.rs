@@ -12,3 +12,4 @@ mod load;
 mod refused;
 #[cfg(test)]
 mod rows;
+mod told;
