@@ -19,6 +19,9 @@ use crate::status::Provisioned;
 
 /// The wait after something failed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The wait after which it is looked again at what keeps a Gateway from something: it may be gone,
+/// and nobody tells.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How long one Gateway or key may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -27,6 +30,7 @@ pub(super) async fn run(mut shared: Shared, mut passes: watch::Receiver<Option<A
     let mut told = std::pin::pin!(provision::follow(&shared.client, &shared.namespaces()));
     let mut upkeep = Upkeep { live: Live::default(), done: BTreeMap::new(), problems: BTreeMap::new(), states };
     let mut again: Option<Instant> = None;
+    let mut look_again: Option<Instant> = None;
     loop {
         tokio::select! {
             changed = passes.changed() => if changed.is_err() { return },
@@ -34,6 +38,10 @@ pub(super) async fn run(mut shared: Shared, mut passes: watch::Receiver<Option<A
             changed = shared.material.changed() => if changed.is_err() { return },
             Some(news) = told.next() => upkeep.note(news),
             () = sleep_until(again) => {}
+            () = sleep_until(look_again) => {
+                look_again = None;
+                upkeep.doubt();
+            }
         }
         while let Some(Some(news)) = told.next().now_or_never() {
             upkeep.note(news);
@@ -50,6 +58,9 @@ pub(super) async fn run(mut shared: Shared, mut passes: watch::Receiver<Option<A
             let are_gateways_done = upkeep.gateways(&shared, &pass, &shared.surroundings(bundle)).await;
             let are_keys_done = make_keys(&shared, &pass).await;
             again = (!are_gateways_done || !are_keys_done).then(|| Instant::now() + PAUSE);
+        }
+        if look_again.is_none() && upkeep.problems.values().any(|problems| !problems.is_empty()) {
+            look_again = Some(Instant::now() + LOOK_AGAIN);
         }
         upkeep.tell(&pass);
     }
@@ -68,6 +79,12 @@ impl Upkeep {
         for gateway in self.live.note(news) {
             self.done.remove(&gateway);
         }
+    }
+
+    /// Forgets that the Gateways that lack something are done.
+    fn doubt(&mut self) {
+        let problems = &self.problems;
+        self.done.retain(|name, _| problems.get(name).is_none_or(Vec::is_empty));
     }
 
     /// Makes what Gateways lack; whether nothing is left to be done.
