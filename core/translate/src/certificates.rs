@@ -108,6 +108,11 @@ fn certificate(
     }
     let name = target(&reference.name, reference.namespace.as_ref(), own);
     world.grants.check(Referrer::Gateway, own, Target::Secret, &name)?;
+    of_secret(world, name)
+}
+
+/// The certificate and key that a Secret holds, or `None` where it is said to exist elsewhere.
+pub(crate) fn of_secret(world: &World<'_>, name: ObjectName) -> Result<Option<Certificate>, FaultCause> {
     let object = match secret(world, &name)? {
         Found::Here(object) => object,
         Found::Assumed => return Ok(None),

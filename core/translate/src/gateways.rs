@@ -59,7 +59,8 @@ impl Listeners {
         })
     }
 
-    fn add(&mut self, listener: Listener, admission: Admission) {
+    /// Adds a listener.
+    pub(crate) fn add(&mut self, listener: Listener, admission: Admission) {
         self.admissions.insert(listener.id.clone(), admission);
         self.served.insert(listener.id.clone(), listener);
     }

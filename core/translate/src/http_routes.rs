@@ -27,6 +27,8 @@ mod backends;
 mod filters;
 mod matches;
 
+pub(crate) use matches::prefix;
+
 const KIND: &str = "HTTPRoute";
 
 /// The routes of every HTTPRoute that names a Gateway of ours.

@@ -21,6 +21,7 @@ mod effective;
 mod gateways;
 mod grants;
 mod http_routes;
+mod ingresses;
 pub mod issue;
 mod judging;
 mod keys;
@@ -45,6 +46,7 @@ mod translation;
 mod versions;
 mod world;
 
+pub use ingresses::CONTROLLER as INGRESS_CONTROLLER;
 pub use manifests::{Assumption, CONTROLLER, Cluster, Context, Kind, Manifests, Objects, Visit, VisitBeside, Written};
 pub use standings::{
     AiModelStanding, ApiKeyStanding, ApiRouteStanding, ClassStanding, GatewayConfigStanding, GatewayStanding,

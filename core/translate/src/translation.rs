@@ -16,7 +16,7 @@ use crate::routes::Surroundings;
 use crate::settings::Governed;
 use crate::standings::Standings;
 use crate::world::World;
-use crate::{gateways, http_routes, keys, models, providers, routes, settings};
+use crate::{gateways, http_routes, ingresses, keys, models, providers, routes, settings};
 
 /// What manifests mean, and what is wrong with them.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +45,8 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
     manifests.each(&mut Carried(&mut gathered.faults));
     let world = World::new(manifests, context);
     let governed = settings::translate(&world, &mut gathered.faults);
-    let listeners = gateways::translate(&world, &governed, &mut gathered.faults);
+    let mut listeners = gateways::translate(&world, &governed, &mut gathered.faults);
+    ingresses::listen(&world, &mut listeners, &mut gathered.faults);
     let providers = providers::translate(&world, &mut gathered.faults);
     let keys = keys::translate(&world, &mut gathered.faults);
     let mut models = models::translate(&world, &mut gathered.faults);
@@ -53,6 +54,7 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
     let around = Surroundings { world: &world, listeners: &listeners, providers: &providers, methods: &methods };
     let mut routes = routes::translate(&around, &mut gathered);
     routes.extend(http_routes::translate(&around, &mut gathered));
+    routes.extend(ingresses::translate(&around, &mut gathered));
     gathered.models.finish(&mut models);
     let snapshot = Snapshot {
         listeners: listeners.served,
@@ -120,7 +122,8 @@ impl Translation {
     #[must_use]
     pub fn refused(&self) -> BTreeSet<ObjectRef> {
         let errors = self.faults.iter().filter(|fault| fault.severity == Severity::Error && is_of_own_text(&fault.cause));
-        errors.filter_map(|fault| fault.object.clone()).collect()
+        // A listener that is refused takes none of the others down, so a Gateway needs no earlier version.
+        errors.filter_map(|fault| fault.object.clone()).filter(|object| &*object.kind != gateways::KIND).collect()
     }
 }
 

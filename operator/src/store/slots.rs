@@ -23,7 +23,8 @@ macro_rules! with_slots {
         with_slots!(@kinds $store, $kind, $slots, $body,
             ApiRoute api_routes, ApiKey api_keys, AiModel ai_models, IdentityProvider identity_providers,
             GatewayConfig gateway_configs, GatewayClass gateway_classes, Gateway gateways, ReferenceGrant reference_grants, Service services,
-            EndpointSlice endpoint_slices, Namespace namespaces, Secret secrets, ConfigMap config_maps)
+            EndpointSlice endpoint_slices, Namespace namespaces, Secret secrets, ConfigMap config_maps,
+            HttpRoute http_routes, Ingress ingresses, IngressClass ingress_classes)
     };
     (@kinds $store:expr, $kind:expr, $slots:ident, $body:expr, $($name:ident $field:ident),*) => {
         match $kind {
@@ -35,10 +36,7 @@ macro_rules! with_slots {
                 };
                 Some($body)
             })*
-            crate::kinds::Kind::HttpRoute
-            | crate::kinds::Kind::Ingress
-            | crate::kinds::Kind::IngressClass
-            | crate::kinds::Kind::Pod => None,
+            crate::kinds::Kind::Pod => None,
         }
     };
 }
