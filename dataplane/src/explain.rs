@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cause::{Check, Denial, Framing};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use jiff::Timestamp;
-use observe::evidence::{Evidence, Received};
+use observe::evidence::{Evidence, HeadText, Received};
 use observe::metrics::Shard;
 use observe::observer::Recorder;
 use observe::report::Report;
@@ -122,9 +122,7 @@ fn evidence_of(
         protocol: http::Version::HTTP_11,
         tls,
         method: parts.method.clone(),
-        target: parts.uri.clone(),
-        host: parts.headers.get(http::header::HOST).cloned(),
-        user_agent: None,
+        head: HeadText::of(&parts.uri, parts.headers.get(http::header::HOST), None),
         trace: TraceContext::of(&parts.headers, random, 0),
     };
     let mut evidence = Evidence::new(received, runtime.generation);

@@ -59,8 +59,15 @@ fn split(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
         return Some((name, port));
     }
     let name = name.strip_suffix(b".").unwrap_or(name);
-    let well_formed = octets::is_host_name(name) && name.split(|octet| *octet == b'.').all(|label| !label.is_empty());
-    well_formed.then_some((name, port))
+    // One pass over the octets: a dot stands behind a label and before one.
+    let mut before = b'.';
+    for octet in name {
+        if !octets::is_host_octet(*octet) || (*octet == b'.' && before == b'.') {
+            return None;
+        }
+        before = *octet;
+    }
+    (before != b'.').then_some((name, port))
 }
 
 fn port(digits: &[u8]) -> Option<u16> {

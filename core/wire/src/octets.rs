@@ -77,8 +77,8 @@ pub(crate) fn is_target_query(text: &[u8]) -> bool {
 }
 
 /// Letters, digits, `-`, `_` and `.`: what host names are made of.
-pub(crate) fn is_host_name(text: &[u8]) -> bool {
-    text.iter().all(|octet| is(*octet, NAME))
+pub(crate) const fn is_host_octet(octet: u8) -> bool {
+    is(octet, NAME)
 }
 
 /// RFC 3986 section 3.3, escapes apart.

@@ -14,12 +14,16 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 impl DecisionId {
     fn new(milliseconds: u64, sequence: u32) -> Self {
-        let mut bits = (u128::from(milliseconds & 0xffff_ffff_ffff) << 32) | u128::from(sequence);
+        // 80 bits in two halves of 8 characters.
+        let upper = (milliseconds & 0xffff_ffff_ffff) >> 8;
+        let lower = ((milliseconds & 0xff) << 32) | u64::from(sequence);
         let mut text = [b'0'; 16];
-        for character in text.iter_mut().rev() {
-            let digit = usize::try_from(bits & 31).unwrap_or(0);
-            *character = ALPHABET.get(digit).copied().unwrap_or(b'0');
-            bits >>= 5;
+        let (first, last) = text.split_at_mut(8);
+        for (half, mut bits) in [(first, upper), (last, lower)] {
+            for character in half.iter_mut().rev() {
+                *character = ALPHABET[(bits & 31) as usize];
+                bits >>= 5;
+            }
         }
         Self(text)
     }

@@ -3,16 +3,17 @@
 //! Bounded twice, by calls and by memory; the oldest go first. Written by the observer's thread
 //! and read by whoever asks; no request thread comes here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem::size_of;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use crate::decision::DecisionId;
 use crate::evidence::Record;
 
-/// Recent calls by their decision id.
+/// Recent calls by their decision id. Kept in their order and searched from the last one: every
+/// call is kept, and few are looked back at.
 #[derive(Debug)]
 pub struct Decisions {
     kept: Mutex<Kept>,
@@ -22,8 +23,7 @@ pub struct Decisions {
 
 #[derive(Debug, Default)]
 struct Kept {
-    order: VecDeque<(DecisionId, usize)>,
-    records: HashMap<DecisionId, Arc<Record>>,
+    records: VecDeque<(Box<Record>, usize)>,
     bytes: usize,
 }
 
@@ -36,23 +36,20 @@ impl Decisions {
 
     /// The call of this id, if it is still kept.
     #[must_use]
-    pub fn get(&self, id: DecisionId) -> Option<Arc<Record>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).records.get(&id).cloned()
+    pub fn get(&self, id: DecisionId) -> Option<Box<Record>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.records.iter().rev().find(|(record, _)| record.evidence.received.decision == id);
+        found.map(|(record, _)| record.clone())
     }
 
-    pub(crate) fn keep(&self, records: impl Iterator<Item = Arc<Record>>) {
+    pub(crate) fn keep(&self, records: impl Iterator<Item = Box<Record>>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for record in records {
-            let id = record.evidence.received.decision;
             let weight = weight(&record);
-            if kept.records.insert(id, record).is_some() {
-                continue;
-            }
-            kept.order.push_back((id, weight));
+            kept.records.push_back((record, weight));
             kept.bytes += weight;
-            while kept.order.len() > self.calls || kept.bytes > self.bytes {
-                let Some((oldest, weight)) = kept.order.pop_front() else { break };
-                kept.records.remove(&oldest);
+            while kept.records.len() > self.calls || kept.bytes > self.bytes {
+                let Some((_, weight)) = kept.records.pop_front() else { break };
                 kept.bytes -= weight;
             }
         }
@@ -62,20 +59,17 @@ impl Decisions {
 /// About how many bytes a record holds, counting what it shares as its own: too much rather than
 /// too little.
 fn weight(record: &Record) -> usize {
-    // What the store itself spends on an entry, and texts of a cause, which are bounded.
-    const ENTRY: usize = 256;
+    // What the store and the allocator spend on an entry, and texts of a cause, which are bounded.
+    const ENTRY: usize = 64;
     const CAUSE: usize = 512;
     let evidence = &record.evidence;
-    let received = &evidence.received;
-    let target = received.target.path_and_query().map_or(0, |target| target.as_str().len());
-    let headers = [&received.host, &received.user_agent];
-    let headers: usize = headers.into_iter().flatten().map(|value| value.as_bytes().len()).sum();
+    let head = evidence.received.head.len();
     let claims = evidence.principal.as_ref().map_or(0, |principal| {
         principal.claims.iter().map(|(name, value)| name.len() + size_of::<Value>() + json_weight(value)).sum()
     });
     let causes = evidence.shadow.len() + usize::from(record.outcome.refused.is_some());
     let reports = evidence.credentials.len() + evidence.rules.len();
-    ENTRY + size_of::<Record>() + target + headers + claims + causes * CAUSE + reports * 128
+    ENTRY + size_of::<Record>() + head + claims + causes * CAUSE + reports * 128
 }
 
 fn json_weight(value: &Value) -> usize {
@@ -95,19 +89,20 @@ mod tests {
     use crate::decision::DecisionIds;
     use crate::samples;
 
-    fn calls(count: usize, target: &str) -> Vec<Arc<Record>> {
+    #[expect(clippy::vec_box, reason = "records go on as they came")]
+    fn calls(count: usize, target: &str) -> Vec<Box<Record>> {
         let ids = DecisionIds::new(0, 0);
         let call = |_| {
             let mut record = samples::served(target);
             record.evidence.received.decision = ids.next(7);
-            Arc::new(record)
+            Box::new(record)
         };
         (0..count).map(call).collect()
     }
 
     #[test]
     fn the_oldest_go_first() {
-        fn check(calls: usize, bytes: usize, records: &[Arc<Record>], expected: std::ops::RangeInclusive<usize>) {
+        fn check(calls: usize, bytes: usize, records: &[Box<Record>], expected: std::ops::RangeInclusive<usize>) {
             let store = Decisions::new(calls, bytes);
             store.keep(records.iter().cloned());
             let found: Vec<bool> = records.iter().map(|record| store.get(record.evidence.received.decision).is_some()).collect();
@@ -128,7 +123,7 @@ mod tests {
         let before = weight(&record);
         let mut facts = policy::principal::Facts::clone(&samples::principal());
         let claims = serde_json::json!({"groups": ["x".repeat(1000), {"y": "z".repeat(500)}], "n": 1});
-        facts.claims = Arc::new(claims.as_object().unwrap().clone());
+        facts.claims = std::sync::Arc::new(claims.as_object().unwrap().clone());
         record.evidence.principal = Some(facts.into());
         assert!((1500..2500).contains(&(weight(&record) - before)));
     }

@@ -28,14 +28,82 @@ pub struct Received {
     pub tls: bool,
     /// The method.
     pub method: Method,
-    /// The target as it was sent.
-    pub target: Uri,
-    /// `Host` or `:authority`.
-    pub host: Option<HeaderValue>,
-    /// `User-Agent`.
-    pub user_agent: Option<HeaderValue>,
+    /// What its head said.
+    pub head: HeadText,
     /// Its place in a trace (W3C Trace Context).
     pub trace: TraceContext,
+}
+
+/// The texts of a head that are told of, copied out of it in one piece: a record that shared them
+/// would keep the buffer that its connection reads into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadText {
+    /// Path, query, host and user agent, one behind the other.
+    text: Box<[u8]>,
+    path_end: usize,
+    /// `None` without a query; likewise below.
+    query_end: Option<usize>,
+    host_end: Option<usize>,
+    has_user_agent: bool,
+}
+
+impl HeadText {
+    /// The texts of the target as it was sent, of `Host` and of `User-Agent`.
+    #[must_use]
+    pub fn of(target: &Uri, host: Option<&HeaderValue>, user_agent: Option<&HeaderValue>) -> Self {
+        let (path, query) = (target.path().as_bytes(), target.query().map(str::as_bytes));
+        let (host, user_agent) = (host.map(HeaderValue::as_bytes), user_agent.map(HeaderValue::as_bytes));
+        let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        let mut text = Vec::with_capacity(path.len() + length(query) + length(host) + length(user_agent));
+        text.extend_from_slice(path);
+        let path_end = text.len();
+        let mut append = |part: Option<&[u8]>| {
+            text.extend_from_slice(part?);
+            Some(text.len())
+        };
+        let (query_end, host_end) = (append(query), append(host));
+        let has_user_agent = append(user_agent).is_some();
+        Self { text: text.into_boxed_slice(), path_end, query_end, host_end, has_user_agent }
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        text_of(self.part(0, Some(self.path_end)))
+    }
+
+    /// The query, without its `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query_end.map(|end| text_of(self.part(self.path_end, Some(end))))
+    }
+
+    /// `Host` or `:authority`.
+    #[must_use]
+    pub fn host(&self) -> Option<&[u8]> {
+        self.host_end.map(|end| self.part(self.query_end.unwrap_or(self.path_end), Some(end)))
+    }
+
+    /// `User-Agent`.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&[u8]> {
+        let start = self.host_end.or(self.query_end).unwrap_or(self.path_end);
+        self.has_user_agent.then(|| self.part(start, None))
+    }
+
+    /// Bytes of all of it.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    fn part(&self, start: usize, end: Option<usize>) -> &[u8] {
+        self.text.get(start..end.unwrap_or(self.text.len())).unwrap_or_default()
+    }
+}
+
+/// A part of a target, which is text.
+fn text_of(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// What the steps proved so far. A step that was not reached, or refused, left `None`.
@@ -151,11 +219,53 @@ pub struct Usage {
     pub estimated: bool,
 }
 
-/// One finished call.
+/// One call: filled while it is served, given away when it has ended.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// What was proved.
     pub evidence: Evidence,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+impl Record {
+    /// A call that was received and not answered yet.
+    #[must_use]
+    pub const fn new(received: Received, generation: u64) -> Self {
+        let outcome = Outcome {
+            status: 0,
+            refused: None,
+            duration: Duration::ZERO,
+            upstream: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            usage: None,
+            complete: false,
+        };
+        Self { evidence: Evidence::new(received, generation), outcome }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_a_head_are_told_apart() {
+        let check = |target: &str, host: Option<&'static str>, agent: Option<&'static str>| {
+            let uri: Uri = target.parse().unwrap();
+            let value = |text: Option<&'static str>| text.map(HeaderValue::from_static);
+            let head = HeadText::of(&uri, value(host).as_ref(), value(agent).as_ref());
+            assert_eq!((head.path(), head.query()), (uri.path(), uri.query()));
+            assert_eq!(head.host(), host.map(str::as_bytes));
+            assert_eq!(head.user_agent(), agent.map(str::as_bytes));
+        };
+        for target in ["/", "/a/b", "/a?", "/a?b=c", "https://h.example/x?y", "https://h.example"] {
+            for host in [None, Some(""), Some("h")] {
+                for agent in [None, Some(""), Some("curl/8")] {
+                    check(target, host, agent);
+                }
+            }
+        }
+    }
 }

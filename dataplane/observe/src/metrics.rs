@@ -204,14 +204,17 @@ impl Shard {
     #[must_use]
     pub fn connection(&self) -> Open {
         self.counts.opened.add(1);
-        Open { counts: Arc::clone(&self.counts), what: What::Connection, one_thread: PhantomData }
+        Open { counts: Arc::clone(&self.counts), one_thread: PhantomData }
     }
 
-    /// A request has begun; it is in progress until the guard is dropped.
-    #[must_use]
-    pub fn request(&self) -> Open {
+    /// A request has begun; whoever serves it says when it has ended.
+    pub fn request_begun(&self) {
         self.counts.begun.add(1);
-        Open { counts: Arc::clone(&self.counts), what: What::Request, one_thread: PhantomData }
+    }
+
+    /// A request that had begun has ended.
+    pub fn request_ended(&self) {
+        self.counts.ended.add(1);
     }
 
     /// Counts a finished call.
@@ -256,26 +259,16 @@ impl Shard {
     }
 }
 
-/// Something that is open, or in progress, until this is dropped. It stays on the thread of its
-/// shard, which alone may count there.
+/// A connection that is open until this is dropped. It stays on the thread of its shard, which
+/// alone may count there.
 #[derive(Debug)]
 pub struct Open {
     counts: Arc<Counts>,
-    what: What,
     one_thread: PhantomData<Rc<()>>,
-}
-
-#[derive(Debug)]
-enum What {
-    Connection,
-    Request,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        match self.what {
-            What::Connection => self.counts.closed.add(1),
-            What::Request => self.counts.ended.add(1),
-        }
+        self.counts.closed.add(1);
     }
 }

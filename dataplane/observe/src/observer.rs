@@ -6,7 +6,7 @@
 //! again by itself every [`GATHER`] until a look finds nothing, so under load one wake-up and one
 //! write serve many records.
 //!
-//! **Invariant:** a push allocates once, takes no lock and makes a system call only when the
+//! **Invariant:** a push allocates nothing, takes no lock and makes a system call only when the
 //! thread sleeps.
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ pub struct Recorder {
 
 #[derive(Debug)]
 struct Shared {
-    queues: Box<[ArrayQueue<Arc<Record>>]>,
+    queues: Box<[ArrayQueue<Box<Record>>]>,
     /// Whether the thread sleeps until it is woken.
     idle: AtomicBool,
     closed: AtomicBool,
@@ -114,9 +114,9 @@ impl Recorder {
     }
 
     /// Gives a finished call away; drops and counts it when the queue is full.
-    pub fn record(&self, record: Record) {
+    pub fn record(&self, record: Box<Record>) {
         let Some(queue) = self.shared.queues.get(self.worker) else { return };
-        if queue.push(Arc::new(record)).is_err() {
+        if queue.push(record).is_err() {
             self.shared.metrics.records_dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -229,7 +229,8 @@ struct Observing {
     log: Box<dyn Write + Send>,
     decisions: Arc<Decisions>,
     last_hour: Arc<LastHour>,
-    batch: Vec<Arc<Record>>,
+    #[expect(clippy::vec_box, reason = "records go on as they came")]
+    batch: Vec<Box<Record>>,
     lines: Vec<u8>,
 }
 
@@ -302,7 +303,7 @@ impl Observing {
         seen
     }
 
-    fn take(&mut self, record: Arc<Record>) {
+    fn take(&mut self, record: Box<Record>) {
         if self.settings.access_log && log::write(&record, &self.settings.docs, &mut self.lines).is_err() {
             self.shared.metrics.lines_failed.fetch_add(1, Ordering::Relaxed);
         }

@@ -124,7 +124,7 @@ fn attributes(record: &Record, docs: &str) -> Vec<KeyValue> {
     let received = &evidence.received;
     let mut all = vec![
         text("url.scheme", if received.tls { "https" } else { "http" }),
-        text("url.path", &redact::path(received.target.path())),
+        text("url.path", &redact::path(received.head.path())),
         text("network.protocol.version", log::protocol(received.protocol)),
         text("network.peer.address", &received.peer.ip().to_string()),
         number("network.peer.port", received.peer.port().into()),
@@ -141,16 +141,16 @@ fn attributes(record: &Record, docs: &str) -> Vec<KeyValue> {
             all.push(text("http.request.method_original", received.method.as_str()));
         }
     }
-    if let Some(host) = &received.host {
-        let host = String::from_utf8_lossy(host.as_bytes());
+    if let Some(host) = received.head.host() {
+        let host = String::from_utf8_lossy(host);
         let (host, port) = log::address(redact::text(&host));
         all.push(text("server.address", &host));
         all.extend(port.map(|port| number("server.port", port.into())));
     }
     all.extend(redact::query(evidence).map(|query| text("url.query", &query)));
     all.extend(evidence.client.map(|client| text("client.address", &client.to_string())));
-    if let Some(agent) = &received.user_agent {
-        all.push(text("user_agent.original", &redact::text(&String::from_utf8_lossy(agent.as_bytes()))));
+    if let Some(agent) = received.head.user_agent() {
+        all.push(text("user_agent.original", &redact::text(&String::from_utf8_lossy(agent))));
     }
     own_attributes(record, docs, &mut all);
     all

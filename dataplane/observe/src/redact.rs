@@ -18,7 +18,7 @@ const PARAMETERS: usize = 128;
 /// knows which parameter is a credential, so none of the values is shown.
 #[must_use]
 pub fn query(evidence: &Evidence) -> Option<String> {
-    let query = evidence.received.target.query()?;
+    let query = evidence.received.head.query()?;
     let names: &[Arc<str>] = evidence.redacted_query.as_deref().unwrap_or_default();
     let located = evidence.located.is_some();
     let mut shown = String::with_capacity(query.len());

@@ -86,7 +86,7 @@ impl LastHour {
         refusals
     }
 
-    pub(crate) fn count(&self, records: &[std::sync::Arc<Record>]) {
+    pub(crate) fn count(&self, records: &[Box<Record>]) {
         let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for record in records {
             let number = minute(record.evidence.received.at);
@@ -116,19 +116,18 @@ fn minute(at: Timestamp) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use cause::{Check, Denial, Limit};
 
     use super::*;
     use crate::samples;
 
-    fn call(second: i64, route: &str, denial: Option<Denial>) -> Arc<Record> {
+    fn call(second: i64, route: &str, denial: Option<Denial>) -> Box<Record> {
         let mut record = samples::served("/a");
         record.evidence.received.at = Timestamp::from_second(second).unwrap();
         record.evidence.located.as_mut().unwrap().route = ObjectName::new("shop", route);
         record.outcome.refused = denial.map(|denial| (Check::Meter, denial));
-        Arc::new(record)
+        Box::new(record)
     }
 
     fn full() -> Option<Denial> {

@@ -127,7 +127,7 @@ impl Telling<'_> {
         let received = &self.evidence.received;
         let cause = self.refused.map(|(_, denial)| view(denial, Audience::Owner, self.docs));
         let query = redact::query(self.evidence).map(|query| format!("?{query}")).unwrap_or_default();
-        let path = redact::path(received.target.path());
+        let path = redact::path(received.head.path());
         Report {
             request: shown(&format!("{} {path}{query}", received.method)),
             verdict: if cause.is_some() { Verdict::Refused } else { Verdict::Allowed },

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use policy::principal::{Facts, Principal, PrincipalKind};
 
 use crate::decision::DecisionIds;
-use crate::evidence::{Evidence, Located, Metered, Outcome, Received, Record};
+use crate::evidence::{Evidence, HeadText, Located, Metered, Outcome, Received, Record};
 use crate::trace::TraceContext;
 
 /// `2026-03-01T12:00:00.25Z`, in milliseconds.
@@ -31,6 +31,11 @@ pub(crate) fn principal() -> Principal {
     })
 }
 
+pub(crate) fn head(target: &str, host: &[u8], user_agent: &[u8]) -> HeadText {
+    let value = |text| HeaderValue::from_bytes(text).unwrap();
+    HeadText::of(&target.parse().unwrap(), Some(&value(host)), Some(&value(user_agent)))
+}
+
 /// `DELETE` of a target, by a key that may only read; every step but the last has its evidence.
 pub(crate) fn evidence(target: &str) -> Evidence {
     let received = Received {
@@ -40,9 +45,7 @@ pub(crate) fn evidence(target: &str) -> Evidence {
         protocol: http::Version::HTTP_11,
         tls: true,
         method: Method::DELETE,
-        target: target.parse().unwrap(),
-        host: Some(HeaderValue::from_static("api.example.com:8443")),
-        user_agent: Some(HeaderValue::from_static("curl/8.9")),
+        head: head(target, "api.example.com:8443".as_bytes(), "curl/8.9".as_bytes()),
         trace: TraceContext::of(&HeaderMap::new(), [0x11, 0x2200, 0], 1_000_000),
     };
     let mut evidence = Evidence::new(received, 7);

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use cause::{Check, Denial};
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
-use observe::evidence::{Evidence, Outcome, Record, Usage};
+use observe::evidence::{Evidence, Record, Usage};
 use upstream::body::BoxError;
 use upstream::{Cut, ResponseBody, Upload};
 
-use crate::listen::InFlight;
+use super::Rejection;
+use crate::listen::{Connection, InFlight};
 use crate::worker::Worker;
 
 /// What became of the upstream's part of a call.
@@ -30,70 +31,95 @@ pub(crate) struct Call {
     pub(super) cut: Option<Rc<Cell<Option<Denial>>>>,
 }
 
-/// What is needed to leave a record.
+/// A call until its end: what is told of it, and what is needed to tell it. Filled in its place, for
+/// it is large.
 pub(super) struct Finish {
-    pub(super) worker: Rc<Worker>,
-    pub(super) in_flight: (InFlight, observe::metrics::Open),
-    pub(super) evidence: Evidence,
-    pub(super) refused: Option<(Check, Denial)>,
+    worker: Rc<Worker>,
+    in_flight: InFlight,
+    record: Box<Record>,
     /// Monotonic nanoseconds.
-    pub(super) began: u64,
-    pub(super) upload: Rc<Upload>,
-    pub(super) call: Call,
+    began: u64,
+    /// `None` where the request has no body.
+    upload: Option<Rc<Upload>>,
+    call: Call,
 }
 
 /// The body of an answer, watched to its end.
 pub(crate) struct AnswerBody {
     inner: ResponseBody,
-    watch: Option<Box<Watch>>,
+    finish: Option<Box<Finish>>,
 }
 
-struct Watch {
-    finish: Finish,
-    status: u16,
-    bytes: u64,
-}
-
-/// Has the answer's body leave a record at its end.
-pub(super) fn attach(response: Response<ResponseBody>, finish: Finish) -> Response<AnswerBody> {
-    let status = response.status().as_u16();
-    response.map(|inner| AnswerBody { inner, watch: Some(Box::new(Watch { finish, status, bytes: 0 })) })
-}
-
-impl AnswerBody {
-    fn end(&mut self, complete: bool) {
-        if let Some(watch) = self.watch.take() {
-            watch.record(complete);
-        }
+impl Finish {
+    /// A call begins.
+    pub(super) fn begin(connection: &Rc<Connection>, worker: &Rc<Worker>, record: Box<Record>) -> Box<Self> {
+        worker.metrics.request_begun();
+        Box::new(Self {
+            worker: Rc::clone(worker),
+            in_flight: connection.begin(),
+            record,
+            began: worker.clock.monotonic(),
+            upload: None,
+            call: Call::default(),
+        })
     }
-}
 
-impl Watch {
-    fn record(self, complete: bool) {
-        let Finish { worker, in_flight, evidence, mut refused, began, upload, call } = self.finish;
-        if let Some(denial) = call.cut.and_then(|cut| cut.take()) {
-            refused.get_or_insert((Check::Forward, denial));
+    /// What was proved so far.
+    pub(super) fn evidence(&self) -> &Evidence {
+        &self.record.evidence
+    }
+
+    /// What the steps fill.
+    pub(super) fn told(&mut self) -> (&mut Evidence, &mut Call) {
+        (&mut self.record.evidence, &mut self.call)
+    }
+
+    /// What tells of the request's body.
+    pub(super) fn upload(&mut self) -> Rc<Upload> {
+        Rc::clone(self.upload.get_or_insert_default())
+    }
+
+    /// The call is refused.
+    pub(super) fn refuse(&mut self, rejection: Rejection) {
+        self.record.outcome.refused = Some((rejection.check, rejection.denial));
+    }
+
+    #[expect(clippy::boxed_local, reason = "it is not moved out of its place before its parts are given away")]
+    fn end(mut self: Box<Self>, complete: bool) {
+        let outcome = &mut self.record.outcome;
+        if let Some(denial) = self.call.cut.as_ref().and_then(|cut| cut.take()) {
+            outcome.refused.get_or_insert((Check::Forward, denial));
         }
-        let duration = Duration::from_nanos(worker.clock.monotonic().saturating_sub(began));
-        let outcome = Outcome {
-            status: self.status,
-            refused,
-            duration,
-            upstream: call.upstream,
-            bytes_in: upload.bytes(),
-            bytes_out: self.bytes,
-            usage: call.usage.and_then(|usage| usage.get()),
-            complete,
-        };
+        outcome.duration = Duration::from_nanos(self.worker.clock.monotonic().saturating_sub(self.began));
+        outcome.upstream = self.call.upstream;
+        outcome.bytes_in = self.upload.as_ref().map_or(0, |upload| upload.bytes());
+        outcome.usage = self.call.usage.as_ref().and_then(|usage| usage.get());
+        outcome.complete = complete;
+        let Self { worker, in_flight, record, .. } = *self;
         drop(in_flight);
-        worker.metrics.finished(&evidence, &outcome);
-        worker.recorder.record(Record { evidence, outcome });
+        worker.metrics.request_ended();
+        worker.metrics.finished(&record.evidence, &record.outcome);
+        worker.recorder.record(record);
     }
 
     /// An upstream that cut its answer is why the client's answer ends here.
     fn cut(&mut self, error: &BoxError) {
-        if let (Some(cut), Some(backend)) = (error.downcast_ref::<Cut>(), &self.finish.call.backend) {
-            self.finish.refused.get_or_insert((Check::Forward, Denial::Upstream(cut.cause(backend))));
+        if let (Some(cut), Some(backend)) = (error.downcast_ref::<Cut>(), &self.call.backend) {
+            self.record.outcome.refused.get_or_insert((Check::Forward, Denial::Upstream(cut.cause(backend))));
+        }
+    }
+}
+
+/// Has the answer's body leave a record at its end.
+pub(super) fn attach(response: Response<ResponseBody>, mut finish: Box<Finish>) -> Response<AnswerBody> {
+    finish.record.outcome.status = response.status().as_u16();
+    response.map(|inner| AnswerBody { inner, finish: Some(finish) })
+}
+
+impl AnswerBody {
+    fn end(&mut self, complete: bool) {
+        if let Some(finish) = self.finish.take() {
+            finish.end(complete);
         }
     }
 }
@@ -106,16 +132,16 @@ impl Body for AnswerBody {
         let item = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &item {
             Some(Ok(frame)) => {
-                if let (Some(data), Some(watch)) = (frame.data_ref(), &mut self.watch) {
-                    watch.bytes += data.len() as u64;
+                if let (Some(data), Some(finish)) = (frame.data_ref(), &mut self.finish) {
+                    finish.record.outcome.bytes_out += data.len() as u64;
                 }
                 if self.inner.is_end_stream() {
                     self.end(true);
                 }
             }
             Some(Err(error)) => {
-                if let Some(watch) = &mut self.watch {
-                    watch.cut(error);
+                if let Some(finish) = &mut self.finish {
+                    finish.cut(error);
                 }
                 self.end(false);
             }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use cause::{Denial, Upstream as UpstreamCause};
-use http::header::CONNECTION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{Request, Response};
 use observe::evidence::Evidence;
 use upstream::{RequestBody, ResponseBody, SendError, Target, Timeouts};
 
@@ -31,7 +30,7 @@ pub(super) async fn forward(
     let mut response = match (located.backend, validated) {
         (_, Validated::List(models)) => answer::models(models, created),
         (_, Validated::One(model)) => answer::model(model, created),
-        (_, Validated::Call(model)) => models::call(context, parts, &located, model, (evidence, call)).await?,
+        (_, Validated::Call(model)) => Box::pin(models::call(context, parts, &located, model, (evidence, call))).await?,
         (Backend::Response { status, headers, body }, Validated::Unread) => answer::fixed(*status, headers, body),
         (Backend::Redirect(redirect), Validated::Unread) => {
             let port = asked_port(context, parts);
@@ -106,35 +105,7 @@ pub(super) async fn send(
     })?;
     call.upstream = Some(Duration::from_nanos(context.worker.clock.monotonic().saturating_sub(began)));
     call.backend = Some(std::sync::Arc::clone(target.name()));
-    strip(response.headers_mut());
+    // Ours to say.
+    response.headers_mut().remove(super::respond::CODE);
     Ok(response)
-}
-
-/// Takes off what belongs to the upstream's connection alone, or to us (RFC 9110 section 7.6.1).
-fn strip(headers: &mut HeaderMap) {
-    const HOP: [HeaderName; 5] = [
-        http::header::TRANSFER_ENCODING,
-        http::header::UPGRADE,
-        http::header::TE,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-    ];
-    if headers.contains_key(CONNECTION) {
-        let nominated: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .into_iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
-            .filter(|name| *name != http::header::CONTENT_LENGTH)
-            .collect();
-        for name in nominated {
-            headers.remove(name);
-        }
-        headers.remove(CONNECTION);
-    }
-    for name in HOP {
-        headers.remove(name);
-    }
-    headers.remove(super::respond::CODE);
 }

@@ -238,7 +238,8 @@ async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentic
         }
     }
     if !authentication.introspection.is_empty() {
-        return Some(tokens::introspected(context, text, &authentication.introspection, &source, evidence).await);
+        let asked = tokens::introspected(context, text, &authentication.introspection, &source, evidence);
+        return Some(Box::pin(asked).await);
     }
     Some(tokens::unaccepted(text, issuer.is_some(), authentication, &source))
 }

@@ -83,22 +83,32 @@ pub(crate) fn locate<'a>(
     let below = path.get(hit.matched..).unwrap_or_default();
     let selected =
         serve.choice.select(VersionRequest { path: below, headers: &parts.headers, query }).map_err(Denial::Version)?;
-    let unversioned = without(&path, hit.matched, selected.segment);
+    let unversioned = (selected.segment > 0).then(|| without(&path, hit.matched, selected.segment));
     // The upstream gets the path without the segment, so no other route may claim that path.
-    if selected.segment > 0 && find(&Offer { path: &unversioned, ..offer }).map(|other| other.route) != Ok(hit.route) {
+    if let Some(unversioned) = &unversioned
+        && find(&Offer { path: unversioned, ..offer }).map(|other| other.route) != Ok(hit.route)
+    {
         return Err(missed(Miss::Path, &host, &path));
     }
     // `choice` was compiled from the same list.
     let Some(version) = serve.versions.get(selected.index) else { return Err(Denial::Route(RouteCause::Internal)) };
     trail.version = Some(selected.index);
-    let has_versions = route.id.kind == RouteKind::ApiRoute;
-    evidence.located = Some(evidence::Located {
-        route: route.name.clone(),
-        version: has_versions.then(|| Arc::clone(&version.text)),
-        chosen_by: has_versions.then_some(chosen_by(selected.chosen)),
-    });
+    if let Some(told) = &mut evidence.located
+        && route.id.kind == RouteKind::ApiRoute
+    {
+        told.version = Some(Arc::clone(&version.text));
+        told.chosen_by = Some(chosen_by(selected.chosen));
+    }
     let backend = version.backend.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
-    Ok(Located { route, serve, version, backend, host: host.into_owned(), path: unversioned, matched: hit.matched })
+    Ok(Located {
+        route,
+        serve,
+        version,
+        backend,
+        host: host.into_owned(),
+        path: unversioned.unwrap_or_else(|| path.into_owned()),
+        matched: hit.matched,
+    })
 }
 
 /// The path without the `segment` bytes behind its first `matched`.

@@ -19,24 +19,26 @@ mod tokens;
 mod validate;
 mod view;
 
-use std::panic::AssertUnwindSafe;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use cause::{Check, Denial, Framing};
-use futures_util::FutureExt as _;
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use ir::Enforcement;
-use observe::evidence::{Evidence, Received};
+use observe::evidence::{Evidence, HeadText, Received, Record};
 use observe::trace::TraceContext;
-use upstream::{RequestBody, ResponseBody, Upload};
+use upstream::{RequestBody, ResponseBody};
 
 pub(crate) use admit::{Context, Rejection, admit};
 pub(crate) use finish::AnswerBody;
-use finish::{Call, Finish};
+use finish::Finish;
 pub(crate) use respond::Dialect;
 pub(crate) use screen::client;
 pub(crate) use shape::PeerText;
@@ -70,38 +72,40 @@ impl Trail<'_> {
 
 /// Answers one request. Never fails: what goes wrong is an answer, also a defect of ours.
 pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, request: Request<Incoming>) -> Response<AnswerBody> {
-    let in_flight = (connection.begin(), worker.metrics.request());
     let runtime = worker.runtime();
-    let began = worker.clock.monotonic();
     let (mut parts, incoming) = request.into_parts();
-    let mut evidence = receive(&connection, &worker, &runtime, &parts);
-    let upload = Rc::new(Upload::default());
-    let mut call = Call::default();
+    let mut finish = Finish::begin(&connection, &worker, receive(&connection, &worker, &runtime, &parts));
+    let body = RequestBody::streamed(incoming, None, || finish.upload());
     let mut trail = Trail::default();
-    let body = RequestBody::streamed(incoming, None, Rc::clone(&upload));
     let context = Context { runtime: &runtime, worker: &worker, connection: &connection, explaining: false, live: true };
-    let serving = serve(&context, (&mut parts, body), &mut evidence, &mut trail, &mut call);
-    let served = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!(decision = %evidence.received.decision, "a defect ended a request");
-        Err(Rejection { check: Check::Forward, denial: Denial::Route(cause::Route::Internal) })
-    });
-    let (response, refused) = match served {
+    let served = {
+        let mut serving = pin!(serve(&context, (&mut parts, body), &mut finish, &mut trail));
+        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+            Ok(polled) => polled,
+            Err(_) => Poll::Ready(Err(Rejection { check: Check::Forward, denial: Denial::Route(cause::Route::Internal) })),
+        })
+        .await
+    };
+    let response = match served {
         Ok(mut response) => {
-            respond::decorate(&mut response, &evidence, &trail);
-            (response, None)
+            respond::decorate(&mut response, finish.evidence(), &trail);
+            response
         }
         Err(rejection) => {
+            if matches!(rejection.denial, Denial::Route(cause::Route::Internal)) {
+                tracing::error!(decision = %finish.evidence().received.decision, "a defect ended a request");
+            }
             let rejection = blame(rejection, &connection);
-            let response = respond::refuse(&rejection, &evidence, &trail, &runtime, trail.dialect(&parts));
-            (response, Some((rejection.check, rejection.denial)))
+            let response = respond::refuse(&rejection, finish.evidence(), &trail, &runtime, trail.dialect(&parts));
+            finish.refuse(rejection);
+            response
         }
     };
-    let finish = Finish { worker: Rc::clone(&worker), in_flight, evidence, refused, began, upload, call };
     finish::attach(response, finish)
 }
 
 /// What was received, before any judgement.
-fn receive(connection: &Connection, worker: &Worker, runtime: &Runtime, parts: &Parts) -> Evidence {
+fn receive(connection: &Connection, worker: &Worker, runtime: &Runtime, parts: &Parts) -> Box<Record> {
     let at = worker.clock.now();
     let milliseconds = u64::try_from(at.as_millisecond()).unwrap_or(0);
     let random = [worker.random(), worker.random(), worker.random()];
@@ -112,26 +116,24 @@ fn receive(connection: &Connection, worker: &Worker, runtime: &Runtime, parts: &
         protocol: parts.version,
         tls: connection.tls.is_some(),
         method: parts.method.clone(),
-        target: parts.uri.clone(),
-        host: parts.headers.get(HOST).cloned(),
-        user_agent: parts.headers.get(USER_AGENT).cloned(),
+        head: HeadText::of(&parts.uri, parts.headers.get(HOST), parts.headers.get(USER_AGENT)),
         trace: TraceContext::of(&parts.headers, random, runtime.settings.sample_ppm),
     };
-    let mut evidence = Evidence::new(received, runtime.generation);
-    evidence.client = Some(screen::client(&runtime.settings.client_address, connection.peer.ip(), &parts.headers));
-    evidence
+    let mut record = Box::new(Record::new(received, runtime.generation));
+    record.evidence.client = Some(screen::client(&runtime.settings.client_address, connection.peer.ip(), &parts.headers));
+    record
 }
 
 /// Admits a request and forwards it.
 async fn serve<'a>(
     context: &Context<'a>,
     (parts, mut body): (&mut Parts, RequestBody),
-    evidence: &mut Evidence,
+    finish: &mut Finish,
     trail: &mut Trail<'a>,
-    call: &mut Call,
 ) -> Result<Response<ResponseBody>, Rejection> {
     guard(context, parts).map_err(|cause| Rejection { check: Check::Guard, denial: Denial::Framing(cause) })?;
     wire::fields::strip_at_entry(&mut parts.headers);
+    let (evidence, call) = finish.told();
     let permit = admit(context, parts, &mut body, evidence, trail).await?;
     let forwarded = forward::forward(context, (parts, body), permit, evidence, call).await;
     forwarded.map_err(|denial| Rejection { check: Check::Forward, denial })

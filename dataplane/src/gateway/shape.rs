@@ -52,7 +52,9 @@ pub(super) fn shape(
     let traffic = &located.serve.traffic;
     let query = take_credentials(parts, located);
     let client_host = host_value(parts, located);
-    parts.uri = target(located, destination.prefix, query.as_deref().or(parts.uri.query()));
+    if query.is_some() || !is_same_target(parts, located, destination.prefix) {
+        parts.uri = target(located, destination.prefix, query.as_deref().or(parts.uri.query()));
+    }
     parts.version = http::Version::HTTP_11;
     let headers = &mut parts.headers;
     // The client has been told to go on by now; the upstream is not asked again.
@@ -138,6 +140,14 @@ fn describe(context: &Context<'_>, headers: &mut HeaderMap, credentials: &Creden
     if let Some(trace) = evidence.received.trace.to_header() {
         headers.insert(observe::trace::TRACEPARENT, trace);
     }
+}
+
+/// Whether the target of the request is that of the upstream's request already: no part of it changes, which is
+/// so in most calls, and it is in origin form.
+fn is_same_target(parts: &Parts, located: &Located<'_>, prefix: &str) -> bool {
+    let uri = &parts.uri;
+    let rewrites = located.serve.traffic.path.is_some() || !prefix.is_empty();
+    !rewrites && uri.authority().is_none() && *uri.path() == *located.path && uri.query().is_none_or(|query| !query.is_empty())
 }
 
 /// The target in origin form.

@@ -30,20 +30,29 @@ pub(super) async fn signed(
     source: &Arc<str>,
     evidence: &Evidence,
 ) -> Tried {
-    let outcome = verify(context, text, provider, evidence).await;
+    let worker = context.worker;
+    let arrived = worker.clock.monotonic();
+    let digest = key_text::digest(text);
+    let view = provider.keys.view(arrived);
+    let known = view.as_ref().ok().and_then(|keys| {
+        let judged_by = (provider.version, keys.generation);
+        worker.tokens.borrow_mut().verified(provider.id, &digest, evidence.received.at, judged_by)
+    });
+    let outcome = match known {
+        Some(known) => Ok(known),
+        None => Box::pin(verify(context, text, provider, evidence.received.at, (digest, arrived, view))).await,
+    };
     tried(CredentialKind::Jwt, source, outcome)
 }
 
-async fn verify(context: &Context<'_>, text: &str, provider: &Arc<Provider>, evidence: &Evidence) -> Result<Verified, Token> {
+async fn verify(
+    context: &Context<'_>,
+    text: &str,
+    provider: &Arc<Provider>,
+    now: jiff::Timestamp,
+    (digest, arrived, mut view): ([u8; 32], u64, Result<KeysView, Token>),
+) -> Result<Verified, Token> {
     let worker = context.worker;
-    let (now, arrived) = (evidence.received.at, worker.clock.monotonic());
-    let digest = key_text::digest(text);
-    let mut view = provider.keys.view(arrived);
-    if let Ok(keys) = &view
-        && let Some(known) = worker.tokens.borrow_mut().verified(provider.id, &digest, now, (provider.version, keys.generation))
-    {
-        return Ok(known);
-    }
     if view.is_err() && !context.explaining {
         view = provider.keys.fresher(None, arrived).await;
     }

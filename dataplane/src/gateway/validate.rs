@@ -79,7 +79,9 @@ pub(crate) async fn validate<'a>(
         }
         Operation::Call(call) => call,
     };
-    let bytes = read(parts, body, limit.unwrap_or(BUFFERED_BYTES).min(BUFFERED_BYTES)).await?;
+    let reading = read(parts, body, limit.unwrap_or(BUFFERED_BYTES).min(BUFFERED_BYTES));
+    // Boxed, as the other ways that most calls do not take: each would make the state of every call larger.
+    let bytes = Box::pin(reading).await?;
     let request = request::read(&bytes, call).map_err(|unreadable| match unreadable {
         Unreadable::Payload(payload) => Denial::Payload(payload),
         Unreadable::NoModel => Denial::Model(Model::Missing { available: models.names() }),

@@ -47,8 +47,8 @@ pub(crate) struct GuardedIo<S> {
     /// What to do when `released` is read.
     then: Then,
     patience: Patience,
-    /// When the present phase began.
-    since: Instant,
+    /// When the present phase began; `None` until somebody waits in it.
+    since: Option<Instant>,
     phase: Phase,
     timer: Option<Pin<Box<Sleep>>>,
     write_stalled_since: Option<Instant>,
@@ -86,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
             released: Bytes::new(),
             then: Then::ReadOn,
             patience,
-            since: Instant::now(),
+            since: None,
             phase: Phase::Idle,
             timer: None,
             write_stalled_since: None,
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         };
         // A head's time runs from its first byte; everything else from its last progress.
         if phase != Phase::Head || self.phase != Phase::Head {
-            self.since = Instant::now();
+            self.since = None;
         }
         self.phase = phase;
     }
@@ -160,12 +160,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
     /// Ready when time is up; otherwise arranges to be woken when it might be.
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let now = Instant::now();
             if self.phase == Phase::Idle && self.connection.busy() {
                 // An answer is on its way; idleness begins when it has been sent.
-                self.since = now;
+                self.since = None;
+                if self.write_stalled_since.is_none() {
+                    return Poll::Pending;
+                }
             }
-            let mut deadline = self.since + self.limit();
+            let now = Instant::now();
+            let mut deadline = *self.since.get_or_insert(now) + self.limit();
             if let Some(stalled) = self.write_stalled_since {
                 deadline = deadline.min(stalled + self.patience.stalled);
             }

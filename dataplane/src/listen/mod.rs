@@ -7,10 +7,12 @@ mod proxy_protocol;
 mod tls;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -82,6 +84,34 @@ impl Closing {
     /// Ends when the port closes, also when whoever could close it is gone.
     pub(crate) async fn closed(mut self) {
         let _ = self.0.wait_for(|closed| *closed).await;
+    }
+
+    /// Whether the port may have been told to close: cheap enough to ask at every turn.
+    fn has_news(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
+    /// Runs a connection to its end; has `shut` tell it when the port closes.
+    ///
+    /// The port is waited for once, in the connection's own task, and only asked after that.
+    async fn run<C: Future>(&self, connection: C, shut: impl FnOnce(std::pin::Pin<&mut C>)) -> C::Output {
+        let mut connection = pin!(connection);
+        let (mut closed, mut waits, mut shut) = (pin!(self.clone().closed()), false, Some(shut));
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            if shut.is_none() || waits && !self.has_news() {
+                return Poll::Pending;
+            }
+            waits = true;
+            ready!(closed.as_mut().poll(cx));
+            if let Some(shut) = shut.take() {
+                shut(connection.as_mut());
+            }
+            connection.as_mut().poll(cx)
+        })
+        .await
     }
 }
 
@@ -182,15 +212,7 @@ where
         async move { Ok::<_, Infallible>(gateway::handle(connection, worker, request).await) }
     });
     let serving = http1::Builder::new().half_close(true).max_headers(128).serve_connection(TokioIo::new(io), service);
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = close.closed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    ended.map_err(|error| error.to_string())
+    close.run(serving, http1::Connection::graceful_shutdown).await.map_err(|error| error.to_string())
 }
 
 async fn speak_http2<S>(
@@ -217,15 +239,7 @@ where
         .keep_alive_interval(Some(STALLED))
         .keep_alive_timeout(STALLED)
         .serve_connection(TokioIo::new(io), service);
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = close.closed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    ended.map_err(|error| error.to_string())
+    close.run(serving, http2::Connection::graceful_shutdown).await.map_err(|error| error.to_string())
 }
 
 /// Runs hyper's tasks on the worker's own thread.

@@ -185,7 +185,7 @@ mod tests {
         count(&second, &served);
         let kept = first.connection();
         drop(second.connection());
-        let _request = second.request();
+        second.request_begun();
         let faults = [Severity::Error, Severity::Notice, Severity::Notice];
         metrics.configured(7, Timestamp::from_second(1100).unwrap(), faults.into_iter());
         metrics.records_dropped.fetch_add(3, Relaxed);

@@ -65,7 +65,7 @@ fn all_workers_records_are_written_before_the_end() {
                 for _ in 0..each {
                     let mut record = samples::refused("/a");
                     record.evidence.received.decision = ids.next(1);
-                    recorder.record(record);
+                    recorder.record(Box::new(record));
                 }
             });
         }
@@ -83,12 +83,12 @@ fn a_full_queue_drops_and_counts() {
     let (open, gate) = mpsc::channel();
     let running = start(1, settings(true, None), Some(gate));
     let recorder = &running.recorders[0];
-    recorder.record(samples::served("/a"));
+    recorder.record(Box::new(samples::served("/a")));
     let first = running.written.recv_timeout(PATIENCE).unwrap();
     assert_eq!(first.last(), Some(&b'\n'));
     // The thread is held in its write, so nothing leaves the queue.
     for _ in 0..CAPACITY + 5 {
-        recorder.record(samples::served("/a"));
+        recorder.record(Box::new(samples::served("/a")));
     }
     assert_eq!(running.observer.handle.metrics.records_dropped(), 5);
     drop(open);
@@ -104,7 +104,7 @@ fn a_record_can_be_looked_back_at_once() {
         let mut record = samples::served("/a");
         let id = DecisionIds::new(0, round).next(u64::from(round));
         record.evidence.received.decision = id;
-        running.recorders[1].record(record);
+        running.recorders[1].record(Box::new(record));
         assert!(running.observer.handle.catch_up(PATIENCE));
         assert!(running.observer.handle.decisions.get(id).is_some());
     }
@@ -120,7 +120,7 @@ fn a_sleeping_thread_is_woken_by_a_record() {
         while !running.observer.handle.shared.idle.load(Ordering::SeqCst) {
             thread::yield_now();
         }
-        running.recorders[0].record(samples::served("/a"));
+        running.recorders[0].record(Box::new(samples::served("/a")));
         running.written.recv_timeout(PATIENCE).unwrap();
     }
 }
@@ -132,15 +132,15 @@ fn settings_change_between_records() {
     }
     let (first, taken) = mpsc::channel();
     let running = start(1, settings(true, spans(first, true)), None);
-    running.recorders[0].record(samples::served("/a"));
+    running.recorders[0].record(Box::new(samples::served("/a")));
     assert!(running.observer.handle.catch_up(PATIENCE));
     assert_eq!(lines(&running.written), 1);
     let (second, refused) = mpsc::channel();
     running.observer.handle.change(settings(false, spans(second, false)));
     assert!(running.observer.handle.catch_up(PATIENCE));
     assert_eq!(taken.try_iter().count(), 1, "spans of the former settings went to the former place");
-    running.recorders[0].record(samples::served("/b"));
-    running.recorders[0].record(samples::served("/c"));
+    running.recorders[0].record(Box::new(samples::served("/b")));
+    running.recorders[0].record(Box::new(samples::served("/c")));
     let handle = running.observer.handle();
     running.observer.stop();
     assert_eq!(lines(&running.written), 0);
@@ -153,13 +153,13 @@ fn spans_leave_when_they_are_due() {
     let (sender, taken) = mpsc::channel();
     let spans = Spans::new("doorward", "1", Box::new(move |batch| sender.send(batch).is_ok()));
     let running = start(1, settings(false, Some(spans)), None);
-    running.recorders[0].record(samples::served("/a"));
+    running.recorders[0].record(Box::new(samples::served("/a")));
     assert!(!taken.recv_timeout(PATIENCE).unwrap().is_empty());
 }
 
 #[test]
 fn a_detached_recorder_leaves_nothing() {
     let recorder = Recorder::detached();
-    recorder.record(samples::served("/a"));
+    recorder.record(Box::new(samples::served("/a")));
     assert_eq!(recorder.shared.metrics.records_dropped(), 0);
 }

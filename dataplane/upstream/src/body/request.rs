@@ -89,7 +89,7 @@ pub enum RequestBody {
     /// These bytes; `None` once they are taken.
     Full(Option<Bytes>),
     /// The client's, as it comes.
-    Client(ClientBody),
+    Client(Box<ClientBody>),
 }
 
 impl RequestBody {
@@ -99,15 +99,14 @@ impl RequestBody {
         if bytes.is_empty() { Self::Empty } else { Self::Full(Some(bytes)) }
     }
 
-    /// The client's body as it comes; `upload` tells what becomes of it. A body that is known to
-    /// be empty is none.
+    /// The client's body as it comes; what `upload` makes tells what becomes of it. A body that is
+    /// known to be empty is none, and nothing is made.
     #[must_use]
-    pub fn streamed(inner: Incoming, limit: Option<u64>, upload: Rc<Upload>) -> Self {
+    pub fn streamed(inner: Incoming, limit: Option<u64>, upload: impl FnOnce() -> Rc<Upload>) -> Self {
         if inner.is_end_stream() {
-            upload.ended.set(true);
             return Self::Empty;
         }
-        Self::Client(ClientBody { inner, limit, upload, pace: Pace::default() })
+        Self::Client(Box::new(ClientBody { inner, limit, upload: upload(), pace: Pace::default() }))
     }
 
     /// The same body once more, where it can be had again.

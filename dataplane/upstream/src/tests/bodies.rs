@@ -36,7 +36,7 @@ async fn front(target: Target, limit: Option<u64>) -> (TcpStream, mpsc::Unbounde
                 let (upload, download) = (Rc::new(Upload::default()), Rc::new(Download::default()));
                 let (mut head, body) = request.into_parts();
                 head.headers.remove("transfer-encoding");
-                let body = RequestBody::streamed(body, limit, Rc::clone(&upload));
+                let body = RequestBody::streamed(body, limit, || Rc::clone(&upload));
                 let sent = upstreams.send(target, Request::from_parts(head, body), TIMEOUTS).await;
                 let (error, response) = match sent {
                     Ok(mut response) => {
