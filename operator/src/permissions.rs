@@ -14,9 +14,10 @@ pub struct Permission {
     pub reason: &'static str,
 }
 
+const FOLLOW: &[&str] = &["list", "watch"];
 const READ: &[&str] = &["get", "list", "watch"];
 /// By server-side apply, which needs both to make an object.
-const WRITE: &[&str] = &["create", "patch", "delete"];
+const WRITE: &[&str] = &["get", "create", "patch", "delete"];
 
 const fn permission(
     group: &'static str,
@@ -29,10 +30,11 @@ const fn permission(
 
 /// What holds in the whole cluster whatever namespaces are watched: kinds without a namespace.
 pub const CLUSTER: &[Permission] = &[
-    permission("gateway.networking.k8s.io", &["gatewayclasses"], READ, "which Gateways are ours"),
+    permission("gateway.networking.k8s.io", &["gatewayclasses"], FOLLOW, "which Gateways are ours"),
     permission("gateway.networking.k8s.io", &["gatewayclasses/status"], &["patch"], "whether the class is accepted"),
-    permission("networking.k8s.io", &["ingressclasses"], READ, "which Ingresses are ours"),
-    permission("", &["namespaces"], READ, "labels that selectors of routes and listeners name"),
+    permission("networking.k8s.io", &["ingressclasses"], FOLLOW, "which Ingresses are ours"),
+    permission("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], "which version of Gateway API there is"),
+    permission("", &["namespaces"], FOLLOW, "labels that selectors of routes and listeners name"),
     permission("authentication.k8s.io", &["tokenreviews"], &["create"], "whether a data plane is who it says"),
 ];
 
@@ -41,7 +43,7 @@ pub const WATCHED: &[Permission] = &[
     permission(
         "doorward.dev",
         &["apiroutes", "apikeys", "aimodels", "identityproviders", "gatewayconfigs"],
-        READ,
+        FOLLOW,
         "what is to be served",
     ),
     permission(
@@ -50,27 +52,23 @@ pub const WATCHED: &[Permission] = &[
         &["patch"],
         "whether it is served, and if not why",
     ),
-    permission("gateway.networking.k8s.io", &["gateways", "httproutes", "referencegrants"], READ, "what is to be served"),
+    permission("gateway.networking.k8s.io", &["gateways", "httproutes", "referencegrants"], FOLLOW, "what is to be served"),
     permission(
         "gateway.networking.k8s.io",
         &["gateways/status", "httproutes/status"],
         &["patch"],
         "whether it is served, and if not why",
     ),
-    permission("networking.k8s.io", &["ingresses"], READ, "what is to be served"),
+    permission("networking.k8s.io", &["ingresses"], FOLLOW, "what is to be served"),
     permission("networking.k8s.io", &["ingresses/status"], &["patch"], "under which address it is served"),
-    permission(
-        "",
-        &["services", "configmaps", "secrets"],
-        READ,
-        "backends, and what objects refer to; Secrets are watched as metadata",
-    ),
-    permission("discovery.k8s.io", &["endpointslices"], READ, "addresses of backends"),
-    permission("", &["pods"], READ, "which data planes are ready"),
-    permission("", &["serviceaccounts"], READ, "what data planes of Gateways have"),
-    permission("apps", &["deployments"], READ, "what data planes of Gateways have"),
-    permission("policy", &["poddisruptionbudgets"], READ, "what data planes of Gateways have"),
-    permission("autoscaling", &["horizontalpodautoscalers"], READ, "what data planes of Gateways have"),
+    permission("", &["services"], FOLLOW, "backends"),
+    permission("", &["configmaps", "secrets"], READ, "what objects refer to; they are watched as metadata"),
+    permission("discovery.k8s.io", &["endpointslices"], FOLLOW, "addresses of backends"),
+    permission("", &["pods"], FOLLOW, "which data planes are ready"),
+    permission("", &["serviceaccounts"], FOLLOW, "what data planes of Gateways have"),
+    permission("apps", &["deployments"], FOLLOW, "what data planes of Gateways have"),
+    permission("policy", &["poddisruptionbudgets"], FOLLOW, "what data planes of Gateways have"),
+    permission("autoscaling", &["horizontalpodautoscalers"], FOLLOW, "what data planes of Gateways have"),
     permission("", &["serviceaccounts", "services", "configmaps"], WRITE, "data planes of Gateways"),
     permission("apps", &["deployments"], WRITE, "data planes of Gateways"),
     permission("policy", &["poddisruptionbudgets"], WRITE, "data planes of Gateways"),

@@ -83,6 +83,7 @@ pub(super) async fn run(
 ) {
     let (contents_to, mut contents) = mpsc::unbounded_channel();
     let (version_to, mut version) = mpsc::channel(1);
+    let mut material = shared.material.clone();
     let reader = Reader::new(shared.client.clone(), contents_to);
     let mut cycle = Cycle {
         shared,
@@ -94,6 +95,7 @@ pub(super) async fn run(
         due: None,
         pass_due: None,
         passed: Instant::now(),
+        is_ready: false,
     };
     loop {
         let wake = cycle.wake();
@@ -104,6 +106,7 @@ pub(super) async fn run(
             },
             Some(content) = contents.recv() => cycle.fill(content),
             Some(version) = version.recv() => cycle.set_version(version),
+            changed = material.changed() => if changed.is_err() { return } else { Change::Nothing },
             () = sleep_until(wake) => Change::Nothing,
         };
         if change == Change::Manifests {
@@ -133,6 +136,8 @@ struct Cycle {
     /// When the next pass is to be made, if one is.
     pass_due: Option<Instant>,
     passed: Instant,
+    /// Whether everything was translated once.
+    is_ready: bool,
 }
 
 impl Cycle {
@@ -179,6 +184,11 @@ impl Cycle {
         if change == Change::Manifests || self.round.is_none() || self.due.is_some_and(|due| due <= now) {
             self.round().await;
         }
+        if self.is_ready {
+            // A data plane that came now would find nobody.
+            let waits = self.shared.material.borrow().is_none();
+            self.shared.figures.await_for(waits.then(|| "the certificate of the config stream".to_owned()));
+        }
         if change > Change::Nothing {
             self.pass_due.get_or_insert((self.passed + APART).max(now));
         }
@@ -212,7 +222,7 @@ impl Cycle {
                 self.shared.figures.revisions(round.revisions);
                 self.round = Some((round, Arc::new(survey)));
                 self.pass_due.get_or_insert((self.passed + APART).max(Instant::now()));
-                self.shared.figures.await_for(None);
+                self.is_ready = true;
             }
             None => self.due = Some(begun + LACKING),
         }
