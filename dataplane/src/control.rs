@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,9 +48,22 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// A listener asks for a port that stands in for one of the pod's own.
+    #[error("port {0} cannot be served from a pod; choose another")]
+    Reserved(u16),
     /// A thread or the randomness of the system is not to be had.
     #[error("cannot start: {0}")]
     System(String),
+}
+
+impl StartError {
+    /// What is wrong, without what to type at a terminal.
+    fn reason(&self) -> String {
+        match self {
+            Self::Bind { address, source } => format!("cannot listen on {address}: {source}"),
+            Self::Reserved(_) | Self::System(_) => self.to_string(),
+        }
+    }
 }
 
 fn advice(address: &SocketAddr, source: &std::io::Error) -> String {
@@ -72,6 +85,8 @@ pub struct Gateway {
     stop_issuers: watch::Sender<bool>,
     observer: Observer,
     bound: Mutex<BTreeMap<Port, Bound>>,
+    /// Ports of the configuration that could not be bound, and why.
+    unbound: Mutex<BTreeMap<Port, String>>,
     generation: Mutex<u64>,
     ready: watch::Sender<bool>,
 }
@@ -197,7 +212,7 @@ impl Gateway {
         let workers = options.workers.max(1);
         let (stop_issuers, stopped) = watch::channel(false);
         let (spans, batches) = mpsc::channel(EXPORTS);
-        let issuers = threads::errands(cells, batches, options.clock.clone(), stopped)?;
+        let issuers = threads::errands(cells, batches, (options.clock.clone(), Arc::clone(state.guard())), stopped)?;
         let process = Process { version: env!("CARGO_PKG_VERSION").into(), started_at: options.clock.now() };
         let (observer, recorders) = Observer::start(workers, seen(&snapshot.settings, &spans), options.log, &process)
             .map_err(|error| StartError::System(error.to_string()))?;
@@ -222,6 +237,7 @@ impl Gateway {
             stop_issuers,
             observer,
             bound: Mutex::default(),
+            unbound: Mutex::default(),
             generation: Mutex::new(1),
             ready,
         };
@@ -254,6 +270,18 @@ impl Gateway {
     pub fn addresses(&self) -> Vec<(Port, SocketAddr)> {
         let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         bound.iter().map(|(port, bound)| (*port, bound.address)).collect()
+    }
+
+    /// Has URLs of manifests never lead to these addresses in a cluster, such as the API server's, from the next
+    /// configuration on. Counts once.
+    pub fn never_call(&self, addresses: Vec<IpAddr>) {
+        self.handle.state.never_call(addresses);
+    }
+
+    /// The ports of the configuration that are not listened on, and why.
+    #[must_use]
+    pub fn unbound(&self) -> BTreeMap<Port, String> {
+        self.unbound.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What can be asked from anywhere.
@@ -293,7 +321,7 @@ impl Gateway {
             }
             keep
         });
-        let mut failed = Ok(());
+        let (mut failed, mut unbound) = (Ok(()), BTreeMap::new());
         for port in wanted {
             if bound.contains_key(&port) {
                 continue;
@@ -302,15 +330,19 @@ impl Gateway {
                 Ok(open) => {
                     bound.insert(port, open);
                 }
-                Err(error) => failed = Err(error),
+                Err(error) => {
+                    unbound.insert(port, error.reason());
+                    failed = Err(error);
+                }
             }
         }
+        *self.unbound.lock().unwrap_or_else(PoisonError::into_inner) = unbound;
         failed
     }
 
     /// Binds a port once for each worker: the kernel spreads connections over them (SO_REUSEPORT).
     fn bind(&self, port: Port) -> Result<Bound, StartError> {
-        let wanted = self.placement.address(port);
+        let wanted = self.placement.address(port).ok_or(StartError::Reserved(port.number))?;
         let cannot = |source| StartError::Bind { address: wanted, source };
         let first = socket(wanted).map_err(cannot)?;
         let address = first.local_addr().map_err(cannot)?;

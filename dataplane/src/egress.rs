@@ -5,16 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use http::{HeaderMap, HeaderValue, Request};
-use upstream::{Fetched, Upstreams};
+use upstream::{Fetched, Guard, Upstreams};
 
 use crate::runtime::Url;
 
 /// How long a document may take.
 pub(crate) const PATIENCE_MS: u64 = 5_000;
 
-/// Gets a document of at most `bytes` bytes; follows no redirect.
-pub(crate) async fn get(upstreams: &Upstreams, place: &ir::UrlBackend, bytes: usize) -> Result<Fetched, String> {
-    let Url { target, host, prefix } = Url::of(place, Arc::clone(&place.host)).map_err(|reason| reason.to_string())?;
+/// Gets a document of at most `bytes` bytes from where `guard` lets it; follows no redirect.
+pub(crate) async fn get(upstreams: &Upstreams, place: &ir::UrlBackend, guard: &Guard, bytes: usize) -> Result<Fetched, String> {
+    let Url { target, host, prefix } = Url::of(place, Arc::clone(&place.host), guard).map_err(|reason| reason.to_string())?;
     let mut headers = HeaderMap::new();
     headers.insert(HOST, host);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -47,7 +47,9 @@ pub(crate) async fn post_form(
 pub(crate) async fn post_spans(upstreams: &Upstreams, endpoint: &str, batch: Bytes) -> Result<(), String> {
     let place = crate::state::parse_url(&format!("{}/v1/traces", endpoint.trim_end_matches('/')));
     let place = place.ok_or_else(|| "the endpoint is no usable URL".to_owned())?;
-    let Url { target, host, prefix } = Url::of(&place, Arc::clone(&place.host)).map_err(|reason| reason.to_string())?;
+    // Whoever runs the gateway says where spans go.
+    let Url { target, host, prefix } =
+        Url::of(&place, Arc::clone(&place.host), &Guard::default()).map_err(|reason| reason.to_string())?;
     let mut request = Request::new(batch);
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = prefix.parse().map_err(|_| "its path is not valid".to_owned())?;

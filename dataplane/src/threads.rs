@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use observe::metrics::Shard;
 use observe::observer::Recorder;
@@ -14,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
-use upstream::Upstreams;
+use upstream::{Guard, Upstreams};
 
 use crate::clock::Clock;
 use crate::control::StartError;
@@ -166,7 +167,7 @@ async fn sweep(worker: Rc<Worker>) {
 pub(crate) fn errands(
     cells: mpsc::UnboundedReceiver<Arc<KeySetCell>>,
     spans: mpsc::Receiver<(Arc<str>, Bytes)>,
-    clock: Clock,
+    (clock, guard): (Clock, Arc<ArcSwap<Guard>>),
     mut stopped: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, StartError> {
     let seed = random()?;
@@ -174,7 +175,7 @@ pub(crate) fn errands(
         local(async move {
             let upstreams = Rc::new(Upstreams::new(seed));
             tokio::task::spawn_local(export(spans, Rc::clone(&upstreams)));
-            let fetcher = Fetcher { upstreams, clock };
+            let fetcher = Fetcher { upstreams, guard, clock };
             tokio::select! {
                 () = fetcher.run(cells) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => {}

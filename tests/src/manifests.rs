@@ -23,7 +23,7 @@ impl Serving {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
         let any = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let options = Options {
-            placement: Placement { http: any, https: any },
+            placement: Placement { http: any, https: any, ..Placement::default() },
             workers: 1,
             clock: Clock::manual(now),
             log: Box::new(std::io::sink()),

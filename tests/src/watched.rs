@@ -64,7 +64,7 @@ impl Watched {
         let any = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let (clock, log) = (Clock::manual(now), Lines::default());
         let options = Options {
-            placement: Placement { http: any, https: any },
+            placement: Placement { http: any, https: any, ..Placement::default() },
             workers: WORKERS,
             clock: clock.clone(),
             log: Box::new(log.clone()),

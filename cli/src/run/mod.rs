@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
         ));
     }
     let options = Options {
-        placement: Placement { http: args.http, https: args.https },
+        placement: Placement { http: args.http, https: args.https, in_pod: false },
         workers: args.workers.map_or_else(cores, usize::from),
         clock: Clock::system(),
         log: Box::new(io::stdout()),
@@ -199,6 +199,7 @@ fn not_started(error: StartError) -> Failure {
             format!("the gateway cannot listen on {address}: {}", words::of(&source)),
             format!("choose another address, such as `--http {}`", SocketAddr::new(address.ip(), 0)),
         ),
+        StartError::Reserved(port) => Failure::found(format!("port {port} cannot be served from a pod"), "choose another"),
         StartError::System(why) => Failure::found(format!("the gateway cannot start: {why}"), ""),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cause::Fault;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use upstream::{Protocol, Target, TlsIdentity};
+use upstream::{Guard, Protocol, Target, TlsIdentity};
 
 use super::{HeaderChanges, Redirect};
 
@@ -102,11 +102,11 @@ pub(crate) struct Url {
 }
 
 impl Url {
-    /// A URL as a target; `name` is how causes call it.
+    /// A URL as a target that leads where `guard` lets it; `name` is how causes call it.
     ///
     /// # Errors
     /// Why its certificate authorities or its host cannot be used.
-    pub(crate) fn of(written: &ir::UrlBackend, name: Arc<str>) -> Result<Self, Arc<str>> {
+    pub(crate) fn of(written: &ir::UrlBackend, name: Arc<str>, guard: &Guard) -> Result<Self, Arc<str>> {
         let (protocol, usual) = match written.scheme {
             ir::Scheme::Http => (Protocol::Http1, 80),
             ir::Scheme::Https => (Protocol::Tls(TlsIdentity::new(Arc::clone(&written.host), written.roots.clone())?), 443),
@@ -118,7 +118,7 @@ impl Url {
             |_| ir::Endpoint::Name(Arc::clone(&written.host), written.port),
             |address| ir::Endpoint::Address(SocketAddr::new(address, written.port)),
         );
-        let target = Arc::new(Target::new(name, vec![endpoint], protocol));
+        let target = Arc::new(Target::new(name, vec![endpoint], protocol).guarded(guard.clone()));
         Ok(Self { target, host, prefix: Arc::clone(&written.path) })
     }
 }

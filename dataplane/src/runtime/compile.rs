@@ -16,7 +16,7 @@ use policy::version::Versions;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use upstream::{Protocol, Target};
+use upstream::{Guard, Protocol, Target};
 
 use super::router::{Entry, shared_hosts};
 use super::{
@@ -28,9 +28,10 @@ use crate::state::State;
 /// Compiles a snapshot. Counters and key sets come from `state`, where they outlive the runtime.
 #[must_use]
 pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, generation: u64) -> Runtime {
+    let guard = state.reach(snapshot.settings.reach);
     let providers: HashMap<ProviderId, Arc<Provider>> =
-        snapshot.providers.values().map(|written| (written.id.clone(), Arc::new(provider(written, state)))).collect();
-    let targets = Targets::of(snapshot);
+        snapshot.providers.values().map(|written| (written.id.clone(), Arc::new(provider(written, &guard, state)))).collect();
+    let targets = Targets::of(snapshot, &guard);
     let order = in_order(snapshot);
     let routes: Vec<Arc<Route>> = order
         .iter()
@@ -117,21 +118,22 @@ fn certified(written: &ir::Certificate) -> Option<CertifiedKey> {
 /// Where the backends of a snapshot are, each made once.
 struct Targets<'a> {
     snapshot: &'a Snapshot,
+    guard: &'a Guard,
     services: BTreeMap<&'a ir::ServiceId, Arc<Target>>,
 }
 
 impl<'a> Targets<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
+    fn of(snapshot: &'a Snapshot, guard: &'a Guard) -> Self {
         let services = snapshot
             .services
             .iter()
             .map(|(id, service)| {
                 let protocol = if service.http2 { Protocol::Http2 } else { Protocol::Http1 };
                 let name = format!("Service {id}").into();
-                (id, Arc::new(Target::new(name, service.endpoints.clone(), protocol)))
+                (id, Arc::new(Target::new(name, service.endpoints.clone(), protocol).guarded(guard.of_services())))
             })
             .collect();
-        Self { snapshot, services }
+        Self { snapshot, guard, services }
     }
 
     fn backend(&self, written: &ir::Backend, route: &ObjectRef) -> Result<Backend, Arc<Fault>> {
@@ -147,7 +149,9 @@ impl<'a> Targets<'a> {
                     })
                     .collect(),
             )),
-            ir::Backend::Url(written) => Backend::Url(url(written, format!("{}:{}", written.host, written.port).into(), route)?),
+            ir::Backend::Url(written) => {
+                Backend::Url(url(written, format!("{}:{}", written.host, written.port).into(), (self.guard, route))?)
+            }
             ir::Backend::Models(ids) => Backend::Models(Models(ids.iter().map(|id| self.model(id, route)).collect())),
             ir::Backend::Response(written) => response(written),
             ir::Backend::Redirect(written) => Backend::Redirect(written.clone()),
@@ -186,7 +190,7 @@ impl<'a> Targets<'a> {
             written.credential.as_ref().and_then(|credential| secret_header(&format!("Bearer {}", credential.expose())));
         ModelTarget {
             upstream_name: Arc::clone(&written.model),
-            place: url(&written.endpoint, format!("AiModel {id}").into(), route),
+            place: url(&written.endpoint, format!("AiModel {id}").into(), (self.guard, route)),
             authorization,
             names,
         }
@@ -216,18 +220,18 @@ fn response(written: &ir::FixedResponse) -> Backend {
 }
 
 /// A URL as a target named `name`; `holder` is whose fault an unusable one is.
-fn url(written: &ir::UrlBackend, name: Arc<str>, holder: &ObjectRef) -> Result<Url, Arc<Fault>> {
-    Url::of(written, name).map_err(|reason| {
+fn url(written: &ir::UrlBackend, name: Arc<str>, (guard, holder): (&Guard, &ObjectRef)) -> Result<Url, Arc<Fault>> {
+    Url::of(written, name, guard).map_err(|reason| {
         let cause = FaultCause::CertificateInvalid { target: holder.clone(), reason };
         Arc::new(Fault::error(holder.clone(), FieldPath::of("spec"), cause))
     })
 }
 
-fn provider(written: &Arc<ir::Provider>, state: &State) -> Provider {
+fn provider(written: &Arc<ir::Provider>, guard: &Guard, state: &State) -> Provider {
     let holder = ObjectRef::new("IdentityProvider", written.id.0.clone());
     let introspection = written.introspection.as_ref().and_then(|introspection| {
         let place = crate::state::parse_url(&introspection.uri)?;
-        let url = url(&place, format!("IdentityProvider {}", written.id).into(), &holder).ok()?;
+        let url = url(&place, format!("IdentityProvider {}", written.id).into(), (guard, &holder)).ok()?;
         let authorization = secret_header(&crate::state::basic(&introspection.client_id, introspection.client_secret.expose()))?;
         Some(IntrospectionTarget { url, authorization })
     });

@@ -35,6 +35,8 @@ pub struct Placement {
     pub http: Option<SocketAddr>,
     /// Serves every TLS listener, instead of the listeners' own ports.
     pub https: Option<SocketAddr>,
+    /// Listeners have the ports of a pod ([`ir::container_port`]) in place of their own.
+    pub in_pod: bool,
 }
 
 impl Placement {
@@ -46,14 +48,17 @@ impl Placement {
         Port { protocol, number: if given.is_some() { 0 } else { listener.port } }
     }
 
-    /// The address of a port.
+    /// The address of a port; `None` for one that no listener of a pod can have.
     #[must_use]
-    pub fn address(&self, port: Port) -> SocketAddr {
+    pub fn address(&self, port: Port) -> Option<SocketAddr> {
         let given = match port.protocol {
             PortProtocol::Http => self.http,
             PortProtocol::Https => self.https,
         };
-        given.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.number)))
+        given.or_else(|| {
+            let number = if self.in_pod { ir::container_port(port.number)? } else { port.number };
+            Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)))
+        })
     }
 }
 

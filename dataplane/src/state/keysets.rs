@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use cause::Token;
 use policy::jwt::KeySet;
 use tokio::sync::{Notify, mpsc, watch};
-use upstream::Upstreams;
+use upstream::{Guard, Upstreams};
 
 use super::parse_url;
 use crate::clock::Clock;
@@ -217,19 +217,19 @@ impl KeySetCell {
     }
 
     /// Fetches the set once.
-    async fn fetch(&self, upstreams: &Upstreams) -> Result<Vec<u8>, String> {
+    async fn fetch(&self, fetcher: &Fetcher) -> Result<Vec<u8>, String> {
         let uri = match &self.source {
             ir::KeySet::Inline(text) => return Ok(text.as_bytes().to_vec()),
             ir::KeySet::Uri(uri) => Arc::clone(uri),
-            ir::KeySet::Discovery => self.discover(upstreams).await?,
+            ir::KeySet::Discovery => self.discover(fetcher).await?,
         };
-        document(upstreams, &uri).await
+        fetcher.document(&uri).await
     }
 
     /// `jwks_uri` of the issuer's own description (OpenID Connect Discovery 1.0 section 4).
-    async fn discover(&self, upstreams: &Upstreams) -> Result<Arc<str>, String> {
+    async fn discover(&self, fetcher: &Fetcher) -> Result<Arc<str>, String> {
         let uri = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let body = document(upstreams, &uri).await?;
+        let body = fetcher.document(&uri).await?;
         let description: Description = serde_json::from_slice(&body).map_err(|_| format!("{uri} is no OpenID configuration"))?;
         if description.issuer != *self.issuer {
             return Err(format!("{uri} describes another issuer"));
@@ -250,15 +250,6 @@ struct Description {
     jwks_uri: String,
 }
 
-async fn document(upstreams: &Upstreams, uri: &str) -> Result<Vec<u8>, String> {
-    let place = parse_url(uri).ok_or_else(|| format!("{uri} is not a usable URL"))?;
-    let fetched = crate::egress::get(upstreams, &place, DOCUMENT_BYTES).await.map_err(|reason| format!("{uri}: {reason}"))?;
-    if !fetched.status.is_success() {
-        return Err(format!("{uri} answered {}", fetched.status.as_u16()));
-    }
-    Ok(fetched.body.to_vec())
-}
-
 const fn nanoseconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000)
 }
@@ -267,6 +258,8 @@ const fn nanoseconds(duration: Duration) -> u64 {
 pub(crate) struct Fetcher {
     /// Connections to issuers.
     pub(crate) upstreams: Rc<Upstreams>,
+    /// Where they may lead.
+    pub(crate) guard: Arc<ArcSwap<Guard>>,
     /// Time.
     pub(crate) clock: Clock,
 }
@@ -274,20 +267,34 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     /// Serves until every sender is gone.
     pub(crate) async fn run(self, mut cells: mpsc::UnboundedReceiver<Arc<KeySetCell>>) {
+        let fetcher = Rc::new(self);
         while let Some(cell) = cells.recv().await {
-            tokio::task::spawn_local(keep_fresh(cell, Rc::clone(&self.upstreams), self.clock.clone()));
+            tokio::task::spawn_local(keep_fresh(cell, Rc::clone(&fetcher)));
         }
     }
 }
 
+impl Fetcher {
+    async fn document(&self, uri: &str) -> Result<Vec<u8>, String> {
+        let place = parse_url(uri).ok_or_else(|| format!("{uri} is not a usable URL"))?;
+        let guard = self.guard.load_full();
+        let fetched = crate::egress::get(&self.upstreams, &place, &guard, DOCUMENT_BYTES).await;
+        let fetched = fetched.map_err(|reason| format!("{uri}: {reason}"))?;
+        if !fetched.status.is_success() {
+            return Err(format!("{uri} answered {}", fetched.status.as_u16()));
+        }
+        Ok(fetched.body.to_vec())
+    }
+}
+
 /// Fetches one key set now, then again and again until it is retired.
-async fn keep_fresh(cell: Arc<KeySetCell>, upstreams: Rc<Upstreams>, clock: Clock) {
+async fn keep_fresh(cell: Arc<KeySetCell>, fetcher: Rc<Fetcher>) {
     let mut failures: u32 = 0;
     loop {
         cell.outdated.store(false, Ordering::Release);
-        let fetched = cell.fetch(&upstreams).await;
+        let fetched = cell.fetch(&fetcher).await;
         let good = match fetched {
-            Ok(document) => cell.accept(&document, clock.monotonic()),
+            Ok(document) => cell.accept(&document, fetcher.clock.monotonic()),
             Err(trouble) => {
                 tracing::warn!(provider = %cell.provider, trouble, "could not fetch a key set");
                 cell.note(&trouble);

@@ -8,12 +8,14 @@ mod tokens;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use policy::principal::{Principal, PrincipalKind};
 use tokio::sync::mpsc;
+use upstream::Guard;
 
 pub(crate) use keysets::{Fetcher, KeySetCell, KeysView};
 pub(crate) use limits::{CAPACITY, LimitKey, Limits};
@@ -31,6 +33,10 @@ pub(crate) struct State {
     hasher: RandomState,
     /// Key sets by issuer and source. Locked when a configuration is compiled, never by a request.
     key_sets: Mutex<HashMap<KeySetKey, Arc<KeySetCell>>>,
+    /// Where URLs of the present configuration may lead.
+    guard: Arc<ArcSwap<Guard>>,
+    /// Addresses that they may never lead to in a cluster.
+    never: OnceLock<Arc<[IpAddr]>>,
     /// Where new key sets are fetched; `None` where nothing is (`check`, `explain` of files).
     fetcher: Option<mpsc::UnboundedSender<Arc<KeySetCell>>>,
 }
@@ -39,7 +45,32 @@ impl State {
     /// No counts, no keys. Key sets that must be fetched are sent to `fetcher`.
     #[must_use]
     pub(crate) fn new(fetcher: Option<mpsc::UnboundedSender<Arc<KeySetCell>>>) -> Self {
-        Self { limits: Limits::default(), hasher: RandomState::new(), key_sets: Mutex::default(), fetcher }
+        Self {
+            limits: Limits::default(),
+            hasher: RandomState::new(),
+            key_sets: Mutex::default(),
+            guard: Arc::default(),
+            never: OnceLock::new(),
+            fetcher,
+        }
+    }
+
+    /// Where URLs of the present configuration may lead; follows it.
+    #[must_use]
+    pub(crate) const fn guard(&self) -> &Arc<ArcSwap<Guard>> {
+        &self.guard
+    }
+
+    /// Has URLs lead where a configuration lets them, from now on.
+    pub(crate) fn reach(&self, reach: ir::Reach) -> Guard {
+        let guard = Guard::new(reach, self.never.get().cloned().unwrap_or_default());
+        self.guard.store(Arc::new(guard.clone()));
+        guard
+    }
+
+    /// Has URLs never lead to these addresses in a cluster, from the next configuration on. Counts once.
+    pub(crate) fn never_call(&self, addresses: Vec<IpAddr>) {
+        let _ = self.never.set(addresses.into());
     }
 
     /// The same number for the same text for as long as the process lives.

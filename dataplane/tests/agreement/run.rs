@@ -105,7 +105,7 @@ async fn all(seed: u64, pairs: usize) -> Tally {
     let mut tally = Tally::default();
     let began: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
     let clock = Clock::manual(began);
-    let placement = Placement { http: Some(SocketAddr::from(([127, 0, 0, 1], 0))), https: None };
+    let placement = Placement { http: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Placement::default() };
     let options = Options { placement, workers: 1, clock: clock.clone(), log: Box::new(std::io::sink()) };
     let gateway = Gateway::start(options, &ir::Snapshot::default()).await.unwrap();
     let mut client: Option<Client> = None;

@@ -35,7 +35,7 @@ impl Shop {
     pub(crate) async fn open_with(manifests: &str, workers: usize) -> Self {
         let any = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let options = Options {
-            placement: Placement { http: any, https: any },
+            placement: Placement { http: any, https: any, ..Placement::default() },
             workers,
             clock: Clock::system(),
             log: Box::new(std::io::sink()),

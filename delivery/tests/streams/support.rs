@@ -166,7 +166,7 @@ impl Pod {
 
 /// The next state, which the data plane takes whole.
 pub(crate) async fn take(subscriber: &mut Subscriber) -> Held {
-    let held = soon("a state", subscriber.next()).await.expect("the subscriber runs");
+    let held = soon("a state", subscriber.next()).await.unwrap();
     subscriber.settle(&held, Vec::new()).await;
     held
 }

@@ -1,0 +1,71 @@
+//! The program as a pod runs it: from an operator's stream, from what it sealed, and to its end.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::net::TcpListener;
+
+use support::{Operator, Pod, free_port, state};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_serves_what_an_operator_says_and_survives_without_one() {
+    let (plain, operator_port) = (free_port(), free_port());
+    let pod = Pod::new(operator_port);
+    let program = pod.start();
+    program.is_ready(false).await;
+    assert_eq!(program.get(plain, "/orders").await, None, "nothing is listened on before there is a configuration");
+
+    let operator = Operator::start(&pod, operator_port).await;
+    operator.publish(state(plain, "first")).await;
+    program.is_ready(true).await;
+    program.answers(plain, "first").await;
+    operator.publish(state(plain, "second")).await;
+    program.answers(plain, "second").await;
+
+    // Without an operator the configuration goes on, also in a container that is started again.
+    drop(operator);
+    program.kill().await;
+    let mut program = pod.start();
+    program.is_ready(true).await;
+    program.answers(plain, "second").await;
+
+    // An operator that comes back is found, and heard.
+    let operator = Operator::start(&pod, operator_port).await;
+    operator.publish(state(plain, "third")).await;
+    program.answers(plain, "third").await;
+
+    // A pod that ends says so first, and serves on until nobody can still come.
+    program.terminate();
+    program.is_ready(false).await;
+    program.answers(plain, "third").await;
+    assert!(program.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_cannot_be_had_is_told_and_the_others_serve() {
+    let (plain, operator_port) = (free_port(), free_port());
+    let taken = TcpListener::bind(("0.0.0.0", 0)).unwrap();
+    let pod = Pod::new(operator_port);
+    let program = pod.start();
+    let operator = Operator::start(&pod, operator_port).await;
+    let mut both = (*state(plain, "both")).clone();
+    let listener = both.listeners.values().next().unwrap().clone();
+    for (name, port) in [("taken", taken.local_addr().unwrap().port()), ("reserved", 50_080)] {
+        let id = ir::ListenerId { name: name.into(), ..listener.id.clone() };
+        both.listeners.insert(id.clone(), ir::Listener { id, port, ..listener.clone() });
+    }
+    let revision = operator.publish(both.into()).await;
+    let replica = operator.hears(|replica| replica.applied == Some(revision)).await;
+    let mut refused: Vec<_> = replica.refused.iter().map(|refusal| refusal.resource.to_string()).collect();
+    refused.sort();
+    assert_eq!(refused, ["Listener default/public/reserved", "Listener default/public/taken"], "{replica:?}");
+    program.is_ready(true).await;
+    program.answers(plain, "both").await;
+
+    // It is tried again until it can be had.
+    drop(taken);
+    let replica = operator.hears(|replica| replica.refused.len() == 1).await;
+    assert_eq!(&*replica.refused[0].reason, "port 50080 cannot be served from a pod; choose another");
+    program.kill().await;
+}
