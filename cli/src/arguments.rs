@@ -31,8 +31,14 @@ pub(crate) enum Command {
     Explain(Box<crate::explain::Args>),
     /// Make, look up and revoke API keys
     Key(crate::key::Args),
+    /// Look into a cluster: the same as `kubectl doorward`
+    Kubectl(crate::kubectl::Args),
+    /// Serve the manifests of a cluster: what its operator pods run
+    Operator(Box<crate::operator::Args>),
     /// Say how a running gateway is
     Status(crate::status::Args),
+    /// Serve a Gateway of a cluster, as its operator starts it
+    Dataplane(Box<crate::dataplane::Args>),
     /// Serve the upstreams of the examples
     Demo(crate::demo::Args),
     /// Print the completions of a shell
@@ -58,7 +64,9 @@ mod tests {
     fn every_command_begins_its_help_with_examples() {
         fn check(command: &mut clap::Command) {
             let help = command.render_help().to_string();
-            assert!(help.starts_with("Examples:\n  doorward "), "{help}");
+            let begins = ["doorward ", "kubectl doorward ", "KEY=$(kubectl doorward "];
+            let example = help.strip_prefix("Examples:\n  ");
+            assert!(example.is_some_and(|line| begins.iter().any(|begin| line.starts_with(begin))), "{help}");
             assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
             for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
                 check(below);
@@ -70,10 +78,10 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_of_run_has_a_variable() {
+    fn every_flag_of_what_serves_has_a_variable() {
         let command = Arguments::command();
-        let run = command.find_subcommand("run").unwrap();
-        for flag in run.get_arguments().filter(|argument| argument.get_long().is_some()) {
+        let served = ["run", "dataplane"].into_iter().flat_map(|name| command.find_subcommand(name).unwrap().get_arguments());
+        for flag in served.filter(|argument| argument.get_long().is_some()) {
             let name = flag.get_long().unwrap();
             let expected = format!("DOORWARD_{}", name.to_uppercase().replace('-', "_"));
             assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(expected.as_str()), "--{name}");

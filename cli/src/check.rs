@@ -100,7 +100,7 @@ fn text(report: &Report, exit: Exit, quiet: bool) -> String {
 }
 
 /// The last line: the counts, and at the end of the line the exit code.
-fn summary(counts: &str, exit: Exit) -> String {
+pub(crate) fn summary(counts: &str, exit: Exit) -> String {
     let exit = format!("exit {}", exit.code());
     let gap = terminal::WIDTH.saturating_sub(counts.len() + exit.len()).max(3);
     format!("{counts}{:gap$}{exit}\n", "")

@@ -4,11 +4,14 @@ mod address;
 mod arguments;
 mod check;
 mod completion;
+mod dataplane;
 mod demo;
 mod explain;
 mod failure;
 mod key;
+mod kubectl;
 mod management;
+mod operator;
 mod paths;
 mod run;
 mod signals;
@@ -27,8 +30,8 @@ use failure::{Exit, Failure};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match perform(arguments) {
+    let done = kubectl::as_plugin(std::env::args_os()).unwrap_or_else(|| perform(Arguments::parse()));
+    match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
             terminal::tell(&format!("error: {failure}\n"));
@@ -44,7 +47,10 @@ fn perform(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args, quiet),
         Command::Explain(args) => explain::run(*args, quiet),
         Command::Key(args) => key::run(args, quiet),
+        Command::Kubectl(args) => kubectl::run(args, quiet),
+        Command::Operator(args) => wait_for(operator::run(*args)),
         Command::Status(args) => wait_for(status::run(&args)),
+        Command::Dataplane(args) => wait_for(dataplane::run(*args)),
         Command::Demo(args) => wait_for(demo::run(&args)),
         Command::Completion(args) => completion::run(&args),
     }

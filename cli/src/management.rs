@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -66,10 +67,23 @@ async fn ask(address: SocketAddr, (method, path): (Method, &str), document: Opti
 
 async fn exchange(address: SocketAddr, (method, path): (Method, &str), document: Option<&Value>) -> Result<Answer, String> {
     let stream = TcpStream::connect(address).await.map_err(|error| words::of(&error))?;
+    over(stream, &address.to_string(), (method, path), document).await
+}
+
+/// Asks over a connection that is there already.
+///
+/// # Errors
+/// What is at its other end does not answer as a gateway's management does.
+pub(crate) async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    host: &str,
+    (method, path): (Method, &str),
+    document: Option<&Value>,
+) -> Result<Answer, String> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| NO_HTTP.to_owned())?;
     let connection = tokio::spawn(connection);
     let body = document.map(|document| Bytes::from(document.to_string()));
-    let mut request = Request::builder().method(method).uri(path).header(HOST, address.to_string());
+    let mut request = Request::builder().method(method).uri(path).header(HOST, host);
     if body.is_some() {
         request = request.header(CONTENT_TYPE, "application/json");
     }

@@ -80,6 +80,17 @@ pub const CONFORMANCE: Program = Program {
     what: What::Test,
     link: "",
 };
+/// What Argo CD and kstatus say of statuses that the operator writes.
+pub const GITOPS: Program = Program {
+    name: "gitops",
+    module: "gitops",
+    versioned_by: "github.com/argoproj/argo-cd/v2",
+    what: What::Test,
+    link: "",
+};
+/// What Flux says of the same.
+pub const FLUX: Program =
+    Program { name: "flux", module: "flux", versioned_by: "github.com/fluxcd/pkg/runtime", what: What::Test, link: "" };
 /// The process that holds a pod together.
 pub const PAUSE: Program = Program { name: "pause", module: "pause", versioned_by: "", what: What::C("pause.c"), link: "" };
 
@@ -236,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_program_has_a_version() {
-        for program in CLUSTER.iter().chain([&&CONFORMANCE]) {
+        for program in CLUSTER.iter().chain([&&CONFORMANCE, &&GITOPS, &&FLUX]) {
             let version = program.version().unwrap();
             assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{}: {version}", program.name);
         }

@@ -9,6 +9,7 @@
 //! Tests that look at the checkout itself are in `tests/tests/tidy`.
 
 pub mod answer;
+pub mod charts;
 pub mod client;
 pub mod described;
 pub mod examples;

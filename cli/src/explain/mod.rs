@@ -1,6 +1,6 @@
 //! `doorward explain`: what a call would get, or got, check by check.
 
-mod request;
+pub(crate) mod request;
 mod variables;
 
 use std::io;
@@ -93,10 +93,15 @@ pub(crate) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
         Output::Text => print(&report.text(style(&io::stdout()), Timestamp::now()))?,
         Output::Json => print_json(&serde_json::to_value(&report).unwrap_or_default())?,
     }
-    Ok(match report.verdict {
+    Ok(exit_of(&report))
+}
+
+/// Whether the call is allowed, for scripts.
+pub(crate) const fn exit_of(report: &Report) -> Exit {
+    match report.verdict {
         Verdict::Allowed => Exit::Fine,
         Verdict::Refused => Exit::Found,
-    })
+    }
 }
 
 /// By manifests, without a gateway.

@@ -15,7 +15,7 @@ const BODY_BYTES: u64 = 10 << 20;
 
 /// Method and target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestLine {
+pub(crate) struct RequestLine {
     method: String,
     target: String,
 }
@@ -23,7 +23,7 @@ pub(super) struct RequestLine {
 /// A header field as it is typed. Whatever is wrong with it is told without its text, which may be a credential; so it is
 /// not the parser of arguments that reads it, which repeats what it cannot read.
 #[derive(Clone)]
-pub(super) struct Written(String);
+pub(crate) struct Written(String);
 
 impl From<&str> for Written {
     fn from(text: &str) -> Self {
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Field {
 }
 
 /// Reads `METHOD TARGET`, or a target alone for GET.
-pub(super) fn line(text: &str) -> Result<RequestLine, String> {
+pub(crate) fn line(text: &str) -> Result<RequestLine, String> {
     let mut words = text.split_ascii_whitespace();
     let (method, target) = match (words.next(), words.next(), words.next()) {
         (Some(method), Some(target), None) => (method, target),
@@ -79,7 +79,7 @@ fn field(text: &str) -> Option<Field> {
 ///
 /// # Errors
 /// A field has another form, or the body's file cannot be read.
-pub(super) fn described(
+pub(crate) fn described(
     line: &RequestLine,
     fields: &[Written],
     body: Option<&str>,

@@ -1,9 +1,9 @@
 //! `doorward key`: API keys without a cluster.
 
 mod edit;
-mod new;
+pub(crate) mod new;
 mod revoke;
-mod show;
+pub(crate) mod show;
 
 use clap::Subcommand;
 

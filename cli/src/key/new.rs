@@ -52,12 +52,12 @@ enum Form {
     Json,
 }
 
-fn environment(text: &str) -> Result<Environment, String> {
+pub(crate) fn environment(text: &str) -> Result<Environment, String> {
     Environment::parse(text)
         .ok_or_else(|| "expected 1 to 16 lower-case letters, digits and dashes, such as live or test".to_owned())
 }
 
-fn lifetime(text: &str) -> Result<SignedDuration, String> {
+pub(crate) fn lifetime(text: &str) -> Result<SignedDuration, String> {
     let milliseconds = translate::parse::lifetime(text).ok().and_then(|span| i64::try_from(span).ok());
     milliseconds.map(SignedDuration::from_millis).ok_or_else(|| "expected a span of time such as 90d, 12h or 30m".to_owned())
 }

@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 /// A key's text, which `Debug` does not show.
 #[derive(Clone)]
-struct Text(String);
+pub(crate) struct Text(pub(crate) String);
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
@@ -64,7 +64,7 @@ struct Told {
 /// # Errors
 /// Standard input or a path cannot be read.
 pub(super) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
-    let text = if args.key.0 == "-" { read_stdin(&args)? } else { args.key.0 };
+    let text = if args.key.0 == "-" { from_stdin(&args)? } else { args.key.0 };
     let mut told = of_text(&text);
     if !args.filename.is_empty() && told.is_good {
         let now = Timestamp::now();
@@ -80,17 +80,27 @@ pub(super) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
     Ok(if told.is_good { Exit::Fine } else { Exit::Found })
 }
 
-fn read_stdin(args: &Args) -> Result<String, Failure> {
+fn from_stdin(args: &Args) -> Result<String, Failure> {
     if args.filename.iter().any(|path| path.as_os_str() == "-") {
         return Err(Failure::usage(
             "standard input is the key or the manifests, not both",
             "name the manifests' files behind `-f`",
         ));
     }
+    read_stdin("doorward key show - < key.txt")
+}
+
+/// A key's text from standard input.
+///
+/// # Errors
+/// It cannot be read; `next` is how it is typed.
+pub(crate) fn read_stdin(next: &str) -> Result<String, Failure> {
     let mut text = String::new();
-    io::stdin().lock().take(4096).read_to_string(&mut text).map_err(|error| {
-        Failure::usage(format!("the key cannot be read: {}", words::of(&error)), "doorward key show - < key.txt")
-    })?;
+    io::stdin()
+        .lock()
+        .take(4096)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::usage(format!("the key cannot be read: {}", words::of(&error)), next))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use cause::{Fault, FaultCause, ObjectRef, Severity};
 use ir::Snapshot;
 use jiff::Timestamp;
-use manifest::{Object, ObjectKey, Report, Set, State};
+use manifest::{File, Object, ObjectKey, Report, Set, State};
 use translate::{Context, Translation, translate};
 
 use crate::counts::Counts;
@@ -25,6 +25,8 @@ use crate::load::{Input, load};
 #[derive(Debug)]
 pub struct Session {
     input: Input,
+    /// What does not lie at any path.
+    beside: Vec<File>,
     context: Context,
     set: Set,
     /// The newest version of each object that was translated without an error.
@@ -51,7 +53,14 @@ impl Session {
     #[must_use]
     pub fn new(input: Input, context: Context) -> Self {
         let (set, proven, decoded) = (Set::default(), BTreeMap::new(), Decoded::default());
-        Self { input, context, set, proven, decoded, snapshot: Arc::default() }
+        Self { input, beside: Vec::new(), context, set, proven, decoded, snapshot: Arc::default() }
+    }
+
+    /// With what was read elsewhere, such as in a cluster; it stays as it is over reloads.
+    #[must_use]
+    pub fn with(mut self, beside: Vec<File>) -> Self {
+        self.beside = beside;
+        self
     }
 
     /// What the paths lead to.
@@ -66,7 +75,8 @@ impl Session {
     pub fn reload(&mut self, now: Timestamp) -> Outcome {
         self.context.now = now;
         let is_first = self.set.files().is_empty();
-        let files = load(&self.input, catalog(), self.set.files());
+        let mut files = load(&self.input, catalog(), self.set.files());
+        files.extend(self.beside.iter().cloned());
         self.set = manifest::update(&self.set, files);
 
         let first = self.translated(&BTreeMap::new());

@@ -125,16 +125,23 @@ pub enum Style {
 
 /// What a word means, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub enum Tone {
+    /// As it should be.
     Good,
+    /// Not as it should be.
     Bad,
+    /// Worth a look.
     Notable,
+    /// Beside the point.
     Quiet,
+    /// A headline.
     Strong,
 }
 
 impl Style {
-    pub(crate) fn paint(self, tone: Tone, text: &str) -> Cow<'_, str> {
+    /// The text in the colour of its meaning.
+    #[must_use]
+    pub fn paint(self, tone: Tone, text: &str) -> Cow<'_, str> {
         let code = match tone {
             Tone::Good => "32",
             Tone::Bad => "1;31",
