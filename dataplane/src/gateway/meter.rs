@@ -5,13 +5,14 @@ use std::sync::Arc;
 use cause::{Check, Denial, Limit};
 use ir::Dimension;
 use observe::evidence::{Evidence, Metered};
+use policy::principal::Principal;
 use policy::window::{Combined, Counter, take_all};
 
 use super::admit::Context;
 use super::identify::Credentials;
 use super::locate::Located;
 use crate::runtime::HeldLimit;
-use crate::state::{CAPACITY, LimitKey, counted};
+use crate::state::{CAPACITY, LimitKey, State, counted};
 
 /// Takes one call from every limit, or from none.
 pub(crate) fn meter(
@@ -74,35 +75,34 @@ fn metered(limit: &HeldLimit, reading: &policy::window::Reading) -> Metered {
     }
 }
 
-/// What limits count apart, of one call.
-struct Caller {
-    principal: u64,
-    team: u64,
+/// What limits count apart, of one call. A hash is made for the limit that asks for it.
+struct Caller<'a> {
+    state: &'a State,
+    principal: &'a Principal,
     address: u128,
-    version: u64,
+    version: &'a str,
 }
 
-impl Caller {
-    fn of(context: &Context<'_>, located: &Located<'_>, credentials: &Credentials, evidence: &Evidence) -> Self {
-        let state = &context.worker.state;
-        let principal = &credentials.principal;
-        let team = principal.team.as_deref().map_or(0, |team| state.stable_hash(team));
+impl<'a> Caller<'a> {
+    fn of(context: &Context<'a>, located: &'a Located<'_>, credentials: &'a Credentials, evidence: &Evidence) -> Self {
         Self {
-            principal: state.principal_hash(principal),
-            team,
+            state: &context.worker.state,
+            principal: &credentials.principal,
             address: evidence.client.map_or(0, counted),
-            version: state.stable_hash(&located.version.text),
+            version: &located.version.text,
         }
     }
 
     fn key(&self, limit: &HeldLimit) -> LimitKey {
-        let per = |dimension| limit.limit.per.contains(&dimension);
-        LimitKey {
-            limit: limit.id,
-            principal: if per(Dimension::Principal) { self.principal } else { 0 },
-            team: if per(Dimension::Team) { self.team } else { 0 },
-            address: if per(Dimension::ClientAddress) { self.address } else { 0 },
-            version: if per(Dimension::Version) { self.version } else { 0 },
+        let mut key = LimitKey { limit: limit.id, ..LimitKey::default() };
+        for dimension in &limit.limit.per {
+            match dimension {
+                Dimension::Principal => key.principal = self.state.principal_hash(self.principal),
+                Dimension::Team => key.team = self.principal.team.as_deref().map_or(0, |team| self.state.stable_hash(team)),
+                Dimension::ClientAddress => key.address = self.address,
+                Dimension::Version => key.version = self.state.stable_hash(self.version),
+            }
         }
+        key
     }
 }

@@ -1,6 +1,5 @@
 //! A named limit with its answer fields, made once.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use cause::ObjectRef;
@@ -53,13 +52,12 @@ impl RequestLimit {
     /// next one where none remains.
     #[must_use]
     pub fn rate_limit(&self, reading: &Reading) -> HeaderValue {
-        let mut text = String::with_capacity(self.prefix.len() + 40);
         let seconds = seconds(if reading.admitted { reading.reset_after } else { reading.retry_after });
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{};t={seconds}", reading.remaining);
-        let mut octets = Vec::with_capacity(self.prefix.len() + text.len());
+        let mut octets = Vec::with_capacity(self.prefix.len() + b";t=".len() + 2 * DIGITS);
         octets.extend_from_slice(&self.prefix);
-        octets.extend_from_slice(text.as_bytes());
+        push_number(&mut octets, reading.remaining);
+        octets.extend_from_slice(b";t=");
+        push_number(&mut octets, seconds);
         value(octets)
     }
 
@@ -76,6 +74,24 @@ impl RequestLimit {
             retry_after_seconds: seconds(reading.retry_after).max(1),
         }
     }
+}
+
+/// Digits of the largest number.
+const DIGITS: usize = 20;
+
+/// Writes a number in decimal digits: on every call that is limited, so without a formatter.
+fn push_number(octets: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [b'0'; DIGITS];
+    let mut first = DIGITS;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    octets.extend_from_slice(&digits[first..]);
 }
 
 /// Whole seconds, rounded up: who waits this long is not refused again.
@@ -116,6 +132,15 @@ mod tests {
         check("per-key", 3, r#""per-key";r=0;t=2"#, r#""per-key";q=100;w=60"#);
         check("per-key", 4, r#""per-key";r=0;t=1"#, r#""per-key";q=100;w=60"#);
         check("a\"b\\c\r\né d", 1, r#""abc d";r=2;t=1"#, r#""abc d";q=100;w=60"#);
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        for number in [0, 1, 9, 10, 99, 100, 12_345, u64::MAX] {
+            let mut octets = Vec::new();
+            push_number(&mut octets, number);
+            assert_eq!(octets, number.to_string().into_bytes());
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub(super) enum Broken {
 /// `bound` counts the CR LF too. Whether a line is too long shows in the first `bound` bytes, so
 /// the verdict is the same however the bytes arrived.
 pub(super) fn first(rest: &[u8], bound: usize) -> Result<Option<&[u8]>, Broken> {
+    if let [b'\r', b'\n', ..] = rest {
+        return Ok(Some(&[]));
+    }
     let window = rest.get(..bound).unwrap_or(rest);
     let Some(end) = memchr::memchr(b'\n', window) else {
         return if window.len() == bound { Err(Broken::TooLong) } else { Ok(None) };
