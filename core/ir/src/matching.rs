@@ -36,7 +36,7 @@ impl std::fmt::Display for HostPattern {
 }
 
 /// One alternative of a route: all of its conditions hold together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Match {
     /// The path.
     pub path: PathMatch,
@@ -61,7 +61,7 @@ impl Match {
 }
 
 /// How a path is compared, in its one normal form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PathMatch {
     /// The whole path.
     Exact(Arc<str>),
@@ -72,7 +72,7 @@ pub enum PathMatch {
 }
 
 /// One named value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ValueMatch {
     /// The header's or parameter's name.
     pub name: Arc<str>,
@@ -81,7 +81,7 @@ pub struct ValueMatch {
 }
 
 /// What a value must be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ValuePattern {
     /// Exactly this.
     Exact(Arc<str>),

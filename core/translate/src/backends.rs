@@ -1,13 +1,14 @@
 //! What answers the calls of a version.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::v1alpha1 as written;
-use ir::{Backend, FixedResponse, ModelId, Part, Redirect, Roots, Scheme, ServiceId, UrlBackend, WeightedService};
+use ir::{Backend, FixedResponse, ModelId, Part, Redirect, Roots, RouteId, Scheme, ServiceId, UrlBackend, WeightedService};
 
 use crate::grants::{Referrer, Target};
-use crate::judging::Parents;
+use crate::judging::{Conflicts, Parents};
 use crate::models::Models;
 use crate::parse;
 use crate::report::Report;
@@ -24,6 +25,8 @@ pub(crate) struct Gathered {
     pub(crate) faults: Vec<Fault>,
     /// What Gateways say of routes.
     pub(crate) parents: Parents,
+    /// Routes that claim what others do.
+    pub(crate) conflicts: BTreeMap<RouteId, Conflicts>,
 }
 
 /// What answers a version's calls, or the fault that closes this version alone.

@@ -1,7 +1,7 @@
 //! Two routes that claim the same requests. Of files neither serves, because nothing tells which is
 //! meant; in a cluster the older one does, and the younger one is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
@@ -9,6 +9,7 @@ use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId};
 
 use crate::attach::common;
 use crate::gateways::Listeners;
+use crate::judging::Conflicts;
 use crate::world::World;
 
 type Claim<'a> = (&'a ListenerId, Option<HostPattern>, &'a Match);
@@ -17,11 +18,11 @@ type Claim<'a> = (&'a ListenerId, Option<HostPattern>, &'a Match);
 /// Gateways on which they have. Of files, these routes are closed.
 pub(crate) fn find(
     world: &World<'_>,
-    routes: &mut BTreeMap<RouteId, Route>,
+    routes: &mut BTreeMap<RouteId, Arc<Route>>,
     listeners: &Listeners,
     faults: &mut Vec<Fault>,
-) -> BTreeMap<RouteId, BTreeMap<ObjectName, Fault>> {
-    let mut found: BTreeMap<RouteId, BTreeMap<ObjectName, Fault>> = BTreeMap::new();
+) -> BTreeMap<RouteId, Conflicts> {
+    let mut found: BTreeMap<RouteId, Conflicts> = BTreeMap::new();
     for (one, other, gateway) in pairs(routes, listeners, world.context.is_standalone()) {
         let may_know = world.context.is_standalone() || one.name.namespace == other.name.namespace;
         let cause = FaultCause::Conflict { other: may_know.then(|| other.object()), what: "host, path and matches".into() };
@@ -31,7 +32,7 @@ pub(crate) fn find(
             && let Some(route) = routes.get_mut(&one)
             && route.serve.as_result().is_ok()
         {
-            route.serve = Part::Broken(Arc::new(fault.clone()));
+            Arc::make_mut(route).serve = Part::Broken(Arc::new(fault.clone()));
         }
         found.entry(one).or_default().entry(gateway).or_insert(fault);
     }
@@ -40,12 +41,16 @@ pub(crate) fn find(
 
 /// Each route that is in conflict, with another one and the Gateway; in a cluster the younger of
 /// both alone.
-fn pairs(routes: &BTreeMap<RouteId, Route>, listeners: &Listeners, are_alike: bool) -> BTreeSet<(RouteId, RouteId, ObjectName)> {
-    let mut by_age: Vec<&Route> = routes.values().collect();
+fn pairs(
+    routes: &BTreeMap<RouteId, Arc<Route>>,
+    listeners: &Listeners,
+    are_alike: bool,
+) -> BTreeSet<(RouteId, RouteId, ObjectName)> {
+    let mut by_age: Vec<&Arc<Route>> = routes.values().collect();
     if !are_alike {
         by_age.sort_by_key(|route| route.created_at);
     }
-    let mut claims: BTreeMap<Claim<'_>, &RouteId> = BTreeMap::new();
+    let mut claims: HashMap<Claim<'_>, &RouteId> = HashMap::with_capacity(by_age.len());
     let mut pairs = BTreeSet::new();
     for route in by_age {
         for listener in &route.listeners {

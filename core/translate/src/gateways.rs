@@ -33,11 +33,11 @@ pub(crate) struct Listeners {
     pub(crate) served: BTreeMap<ListenerId, Listener>,
     pub(crate) certificates: BTreeMap<CertificateId, Arc<Certificate>>,
     pub(crate) standings: BTreeMap<ObjectName, GatewayStanding>,
-    admissions: BTreeMap<ListenerId, Admission>,
+    pub(crate) admissions: BTreeMap<ListenerId, Admission>,
 }
 
 /// Which routes a listener admits.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Admission {
     /// Of these namespaces; `None` is all.
     pub(crate) namespaces: Option<BTreeSet<Arc<str>>>,
@@ -153,8 +153,7 @@ fn all(
         let id = ListenerId { gateway: name.clone(), name: reading.written.name.as_str().into() };
         let certificates = shown.map_or(Part::Ready(Vec::new()), |shown| shown.certificates);
         let listener = Listener { id, port: *port, protocol: *protocol, hostname: hostname.clone(), certificates };
-        let Admission { namespaces, kinds } = &reading.admitted.admission;
-        listeners.add(listener, Admission { namespaces: namespaces.clone(), kinds: kinds.clone() });
+        listeners.add(listener, reading.admitted.admission.clone());
     }
     standings
 }

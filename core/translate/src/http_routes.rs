@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::attach::{self, Asking, Attached, Parent};
 use crate::backends::Gathered;
 use crate::manifests::Written;
+use crate::memory::Shelf;
 use crate::open;
 use crate::parse;
 use crate::rehearsal::{Rehearsal, is_told};
@@ -32,16 +33,16 @@ pub(crate) use matches::prefix;
 const KIND: &str = "HTTPRoute";
 
 /// The routes of every HTTPRoute that names a Gateway of ours.
-pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> BTreeMap<RouteId, Arc<Route>> {
-    let mut routes = BTreeMap::new();
-    for (name, written) in &around.world.manifests.http_routes {
-        let of_object = match written {
-            Written::Good(object) | Written::LastGood(object, _) => good(around, name, object, gathered),
-            Written::Broken(faults, tree) => broken(around, name, (faults, tree), gathered),
-        };
-        routes.extend(of_object.into_iter().map(|route| (route.id.clone(), Arc::new(route))));
-    }
-    routes
+pub(crate) fn translate(
+    around: &Surroundings<'_>,
+    gathered: &mut Gathered,
+    memory: &mut Shelf<HttpRoute>,
+) -> BTreeMap<RouteId, Arc<Route>> {
+    let objects = &around.world.manifests.http_routes;
+    memory.routes(around, objects, gathered, |around, name, written, gathered| match written {
+        Written::Good(object) | Written::LastGood(object, _) => good(around, name, object, gathered),
+        Written::Broken(faults, tree) => broken(around, name, (faults, tree), gathered),
+    })
 }
 
 fn good(around: &Surroundings<'_>, name: &ObjectName, object: &HttpRoute, gathered: &mut Gathered) -> Vec<Route> {
@@ -164,7 +165,7 @@ fn locate<'a>(
     let hostnames = hostnames(place.hostnames.as_deref(), &at.field("hostnames"), report)?;
     let asking = Asking { kind: RouteKind::HttpRoute, own: name, hosts: &hostnames };
     let Attached { listeners, parents } = attach::attach(around.world, around.listeners, asking, &parents, report);
-    gathered.parents.insert((RouteKind::HttpRoute, name.clone()), parents);
+    gathered.parents.insert((RouteKind::HttpRoute, name.clone()), Arc::new(parents));
     let at = at.field("rules");
     let rules = match place.rules.as_deref() {
         None | Some([]) => vec![(vec![matches::everything()], None)],

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, ObjectName, ObjectRef, Severity};
 use crds::v1alpha1 as written;
-use ir::{Dialect, Key, KeyId, KeySet, Part, RouteKind, Scheme, Snapshot};
+use ir::{Dialect, Key, KeyId, KeySet, Part, RouteId, RouteKind, Scheme, Snapshot};
 use jiff::Timestamp;
 
 use crate::effective;
 use crate::manifests::{Kind, Objects, Written};
+use crate::memory::Shelf;
 use crate::ownership;
 use crate::settings::Governed;
 use crate::standings::{
@@ -31,50 +32,36 @@ pub(crate) struct Found<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// Sorted.
     pub(crate) faults: &'a [Fault],
+    pub(crate) conflicts: &'a BTreeMap<RouteId, Conflicts>,
 }
 
 /// What the Gateways say of each route, by kind and name.
-pub(crate) type Parents = BTreeMap<(RouteKind, ObjectName), Vec<ParentStanding>>;
+pub(crate) type Parents = BTreeMap<(RouteKind, ObjectName), Arc<Vec<ParentStanding>>>;
+
+/// On which Gateways a route claims what another one does.
+pub(crate) type Conflicts = BTreeMap<ObjectName, Fault>;
 
 /// What the status of every object says.
 pub(crate) fn standings(
     found: &Found<'_>,
     mut gateways: BTreeMap<ObjectName, GatewayStanding>,
-    mut parents: Parents,
+    parents: &Parents,
+    memory: &mut Shelf<written::ApiRoute>,
 ) -> Standings {
     let errors = Errors::new(found.faults);
     let manifests = found.world.manifests;
     // Attachment is a matter of the listeners and what the route asks of them alone.
-    count(&parents, &mut gateways);
-    for ((kind, name), parents) in &mut parents {
-        let is_kept = *kind == RouteKind::ApiRoute && matches!(manifests.api_routes.get(name), Some(Written::LastGood(..)));
-        let standing = errors.standing(kind.name(), name, is_kept);
-        for parent in parents.iter_mut() {
-            parent.resolved_refs = standing.resolved_refs.clone();
-            if !parent.accepted.holds {
-                continue;
-            }
-            if is_kept {
-                parent.accepted = standing.accepted.clone();
-            } else if let Some(fault) = errors.own_text(kind.name(), name) {
-                parent.accepted = Verdict::fails_for(word(*kind, fault), fault);
-            }
-        }
-    }
-    let mut http_routes = BTreeMap::new();
-    let mut api_parents = BTreeMap::new();
-    for ((kind, name), parents) in parents {
-        match kind {
-            RouteKind::ApiRoute => drop(api_parents.insert(name, parents)),
-            RouteKind::HttpRoute => drop(http_routes.insert(name, parents)),
-            RouteKind::Ingress => {}
-        }
-    }
+    count(parents, &mut gateways);
+    let of_http = parents.iter().filter(|((kind, _), _)| *kind == RouteKind::HttpRoute);
+    let http_routes = of_http.map(|((kind, name), parents)| {
+        let standing = errors.standing(kind.name(), name, false);
+        (name.clone(), judged(*kind, parents, &standing, errors.own_text(kind.name(), name)))
+    });
     Standings {
         gateway_classes: classes(found),
         gateways,
-        api_routes: api_routes(found, &errors, api_parents),
-        http_routes,
+        api_routes: api_routes(found, &errors, parents, memory),
+        http_routes: http_routes.collect(),
         api_keys: api_keys(found, &errors),
         ai_models: each(&manifests.ai_models, &errors, |name, standing, _| AiModelStanding {
             standing,
@@ -90,6 +77,22 @@ pub(crate) fn standings(
         }),
     }
 }
+
+/// What Gateways say of a route when its own faults are known.
+fn judged(kind: RouteKind, parents: &[ParentStanding], standing: &Standing, own: Option<&Fault>) -> Vec<ParentStanding> {
+    let mut parents = parents.to_vec();
+    for parent in &mut parents {
+        parent.resolved_refs = standing.resolved_refs.clone();
+        if let (true, Some(fault)) = (parent.accepted.holds, own) {
+            parent.accepted = Verdict::fails_for(word(kind, fault), fault);
+        } else if parent.accepted.holds && standing.accepted.reason == SERVING_LAST_GOOD {
+            parent.accepted = standing.accepted.clone();
+        }
+    }
+    parents
+}
+
+const SERVING_LAST_GOOD: &str = "ServingLastGood";
 
 /// Gateway API's word for a fault of a route's own text.
 fn word(kind: RouteKind, fault: &Fault) -> &'static str {
@@ -159,16 +162,29 @@ fn each<T: Kind, S>(
 fn api_routes(
     found: &Found<'_>,
     errors: &Errors<'_>,
-    mut parents: BTreeMap<ObjectName, Vec<ParentStanding>>,
+    parents: &Parents,
+    memory: &mut Shelf<written::ApiRoute>,
 ) -> BTreeMap<ObjectName, Arc<ApiRouteStanding>> {
-    let mut standings = BTreeMap::new();
-    for (name, written) in &found.world.manifests.api_routes {
-        let standing = errors.standing(written::ApiRoute::KIND, name, matches!(written, Written::LastGood(..)));
-        let parents = parents.remove(name).unwrap_or_default();
+    let none = Conflicts::new();
+    let one = |(name, written): (&ObjectName, &Written<written::ApiRoute>)| {
+        let conflicts = match found.conflicts.is_empty() {
+            true => &none,
+            false => found.conflicts.get(&RouteId::api(name.clone())).unwrap_or(&none),
+        };
+        if let Some(said) = memory.said(name, conflicts) {
+            return (name.clone(), said);
+        }
+        let is_kept = matches!(written, Written::LastGood(..));
+        let standing = errors.standing(written::ApiRoute::KIND, name, is_kept);
+        let own = errors.own_text(written::ApiRoute::KIND, name).filter(|_| !is_kept);
+        let parents = parents.get(&(RouteKind::ApiRoute, name.clone())).map(|parents| parents.as_slice()).unwrap_or_default();
+        let parents = judged(RouteKind::ApiRoute, parents, &standing, own);
         let status = written.value().map(|object| status(found.governed, &object.spec, &parents)).unwrap_or_default();
-        standings.insert(name.clone(), Arc::new(ApiRouteStanding { standing, parents, status }));
-    }
-    standings
+        let said = Arc::new(ApiRouteStanding { standing, parents, status });
+        memory.say(name, &said, conflicts.clone());
+        (name.clone(), said)
+    };
+    found.world.manifests.api_routes.iter().map(one).collect()
 }
 
 /// The columns of an ApiRoute, and what holds for it at each Gateway that takes it.
@@ -289,7 +305,7 @@ impl<'a> Errors<'a> {
         let (references, own): (Vec<&Fault>, Vec<&Fault>) = errors.iter().copied().partition(|fault| is_of_reference(fault));
         let accepted = if is_kept {
             let message = format!("{} The last good version goes on serving.", all_told(&own));
-            Verdict::fails("ServingLastGood", message.trim_start().to_owned())
+            Verdict::fails(SERVING_LAST_GOOD, message.trim_start().to_owned())
         } else {
             own.first().map_or_else(|| Verdict::holds("Accepted"), |first| Verdict::fails(first.reason(), all_told(&own)))
         };

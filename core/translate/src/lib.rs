@@ -26,6 +26,7 @@ pub mod issue;
 mod judging;
 mod keys;
 mod manifests;
+mod memory;
 mod models;
 mod nearest;
 mod open;
@@ -48,8 +49,9 @@ mod world;
 
 pub use ingresses::CONTROLLER as INGRESS_CONTROLLER;
 pub use manifests::{Assumption, CONTROLLER, Cluster, Context, Kind, Manifests, Objects, Visit, VisitBeside, Written};
+pub use memory::Memory;
 pub use standings::{
     AiModelStanding, ApiKeyStanding, ApiRouteStanding, ClassStanding, GatewayConfigStanding, GatewayStanding,
     IdentityProviderStanding, ListenerStanding, ParentStanding, Standing, Standings, Verdict,
 };
-pub use translation::{Translation, translate};
+pub use translation::{Translation, translate, translate_again};

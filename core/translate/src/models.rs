@@ -161,6 +161,18 @@ impl Models {
         closing.map_or(Ok(selected), Err)
     }
 
+    /// Those that were found missing.
+    pub(crate) fn into_missing(self) -> BTreeMap<ModelId, Part<Arc<Model>>> {
+        self.missing
+    }
+
+    /// Adds some that were found missing before.
+    pub(crate) fn add(&mut self, missing: &BTreeMap<ModelId, Part<Arc<Model>>>) {
+        for (id, model) in missing {
+            self.missing.entry(id.clone()).or_insert_with(|| model.clone());
+        }
+    }
+
     /// Adds them to the others.
     pub(crate) fn finish(self, models: &mut BTreeMap<ModelId, Part<Arc<Model>>>) {
         for (id, model) in self.missing {

@@ -17,6 +17,7 @@ use crate::backends::Gathered;
 use crate::conflicts;
 use crate::gateways::Listeners;
 use crate::manifests::Written;
+use crate::memory::Shelf;
 use crate::parse;
 use crate::rehearsal::{Rehearsal, is_told};
 use crate::report::{Report, closing_fault};
@@ -38,22 +39,27 @@ pub(crate) struct Surroundings<'a> {
 }
 
 /// Every ApiRoute whose place can be told; what is wrong with one closes it.
-pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> BTreeMap<RouteId, Arc<Route>> {
-    let mut routes = BTreeMap::new();
-    for (name, written) in &around.world.manifests.api_routes {
-        let Some((route, parents)) = one(around, name, written, gathered) else { continue };
-        gathered.parents.insert((RouteKind::ApiRoute, name.clone()), parents);
-        routes.insert(route.id.clone(), route);
-    }
-    let conflicts = conflicts::find(around.world, &mut routes, around.listeners, &mut gathered.faults);
-    for (id, gateways) in &conflicts {
-        for parent in gathered.parents.get_mut(&(id.kind, id.name.clone())).into_iter().flatten() {
+pub(crate) fn translate(
+    around: &Surroundings<'_>,
+    gathered: &mut Gathered,
+    memory: &mut Shelf<ApiRoute>,
+) -> BTreeMap<RouteId, Arc<Route>> {
+    let objects = &around.world.manifests.api_routes;
+    let mut routes = memory.routes(around, objects, gathered, |around, name, written, gathered| {
+        let Some((route, parents)) = one(around, name, written, gathered) else { return Vec::new() };
+        gathered.parents.insert((RouteKind::ApiRoute, name.clone()), Arc::new(parents));
+        vec![route]
+    });
+    gathered.conflicts = conflicts::find(around.world, &mut routes, around.listeners, &mut gathered.faults);
+    for (id, gateways) in &gathered.conflicts {
+        let Some(parents) = gathered.parents.get_mut(&(id.kind, id.name.clone())) else { continue };
+        for parent in Arc::make_mut(parents) {
             if let (true, Some(fault)) = (parent.accepted.holds, gateways.get(&parent.gateway)) {
                 parent.accepted = Verdict::fails_for(fault.reason(), fault);
             }
         }
     }
-    routes.into_iter().map(|(id, route)| (id, Arc::new(route))).collect()
+    routes
 }
 
 /// One ApiRoute, and what Gateways say of it; `None` where its place cannot be told.

@@ -12,6 +12,7 @@ use k8s_openapi::api::discovery::v1::EndpointPort;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::manifests::Written;
+use crate::memory;
 use crate::parse;
 use crate::rehearsal::Rehearsal;
 use crate::report::Report;
@@ -23,6 +24,8 @@ const H2C: &str = "kubernetes.io/h2c";
 #[derive(Debug, Default)]
 pub(crate) struct Services {
     resolved: BTreeMap<ServiceId, Result<Arc<ir::Service>, FaultCause>>,
+    /// What was asked for, in order, and what came of it.
+    log: memory::Services,
 }
 
 impl Services {
@@ -33,10 +36,17 @@ impl Services {
             let service = resolve(world, id, faults).map(Arc::new);
             self.resolved.insert(id.clone(), service);
         }
-        match self.resolved.get(id) {
+        let result = match self.resolved.get(id) {
             Some(Err(cause)) => Err(cause.clone()),
             Some(Ok(_)) | None => Ok(()),
-        }
+        };
+        self.log.push((id.clone(), result.clone()));
+        result
+    }
+
+    /// What was asked for since the last call.
+    pub(crate) fn take_log(&mut self) -> memory::Services {
+        std::mem::take(&mut self.log)
     }
 
     /// Those that could be resolved.

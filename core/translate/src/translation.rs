@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::backends::Gathered;
 use crate::judging::{self, Found};
 use crate::manifests::{Context, Kind, Manifests, Objects, Visit, Written};
+use crate::memory::Memory;
 use crate::projection::{self, Door};
 use crate::report::sorted;
 use crate::routes::Surroundings;
@@ -41,6 +42,13 @@ pub struct Translation {
 /// What manifests mean. Reads nothing but its arguments.
 #[must_use]
 pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
+    translate_again(manifests, context, &mut Memory::default())
+}
+
+/// The same as [`translate`], at the cost of what changed since the last call with this memory.
+/// Objects are compared by their `Arc` alone: whoever changes one must put another in its place.
+#[must_use]
+pub fn translate_again(manifests: &Manifests, context: &Context, memory: &mut Memory) -> Translation {
     let mut gathered = Gathered::default();
     manifests.each(&mut Carried(&mut gathered.faults));
     let world = World::new(manifests, context);
@@ -52,11 +60,12 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
     let mut models = models::translate(&world, &mut gathered.faults);
     let methods = methods(&governed);
     let around = Surroundings { world: &world, listeners: &listeners, providers: &providers, methods: &methods };
-    let mut routes = routes::translate(&around, &mut gathered);
-    routes.extend(http_routes::translate(&around, &mut gathered));
+    memory.enter(&around);
+    let mut routes = routes::translate(&around, &mut gathered, &mut memory.api_routes);
+    routes.extend(http_routes::translate(&around, &mut gathered, &mut memory.http_routes));
     routes.extend(ingresses::translate(&around, &mut gathered));
     gathered.models.finish(&mut models);
-    let snapshot = Snapshot {
+    let mut snapshot = Snapshot {
         listeners: listeners.served,
         certificates: listeners.certificates,
         routes,
@@ -66,9 +75,11 @@ pub fn translate(manifests: &Manifests, context: &Context) -> Translation {
         services: gathered.services.finish(),
         settings: governed.whole.settings.clone(),
     };
+    memory.share(&mut snapshot);
     let faults = sorted(gathered.faults);
-    let found = Found { world: &world, governed: &governed, snapshot: &snapshot, faults: &faults };
-    let standings = judging::standings(&found, listeners.standings, gathered.parents);
+    let (parents, conflicts) = (gathered.parents, gathered.conflicts);
+    let found = Found { world: &world, governed: &governed, snapshot: &snapshot, faults: &faults, conflicts: &conflicts };
+    let standings = judging::standings(&found, listeners.standings, &parents, &mut memory.api_routes);
     let next_change = next_change(&snapshot, context.now);
     let settings = governed.gateways.into_iter().map(|(name, governing)| (name, governing.config.settings.clone())).collect();
     let doors = projection::doors(&snapshot);

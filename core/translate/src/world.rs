@@ -83,6 +83,26 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Begins another record of what is looked up, and gives the one so far.
+    pub(crate) fn swap_asked(&self, asked: BTreeSet<ObjectRef>) -> BTreeSet<ObjectRef> {
+        self.asked.replace(asked)
+    }
+
+    /// Records what was looked up before.
+    pub(crate) fn ask(&self, asked: &BTreeSet<ObjectRef>) {
+        let mut record = self.asked.borrow_mut();
+        for one in asked {
+            if !record.contains(one) {
+                record.insert(one.clone());
+            }
+        }
+    }
+
+    /// The namespaces that are known, by whatever object.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.keys().copied()
+    }
+
     /// The Services, Secrets and ConfigMaps that were looked up, whether they are there or not.
     pub(crate) fn into_asked(self) -> BTreeSet<ObjectRef> {
         self.asked.into_inner()

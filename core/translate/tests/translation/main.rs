@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "golden pairs are files, which are written on demand")]
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod laws;
