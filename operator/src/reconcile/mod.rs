@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cause::ObjectName;
 use delivery::{Publisher, Revision};
 use jiff::Timestamp;
-use translate::{Cluster, Context, Translation, translate};
+use translate::{Cluster, Context, Memory, Translation, translate_again};
 
 use crate::store::{Store, Wanted};
 pub use holding::{Held, Holding};
@@ -23,6 +23,8 @@ pub struct Reconciler {
     store: Store,
     publisher: Publisher,
     cluster: Cluster,
+    /// What was translated before.
+    memory: Memory,
     holdings: Arc<BTreeMap<ObjectName, Holding>>,
     lacking: Option<Instant>,
 }
@@ -52,7 +54,7 @@ impl Reconciler {
     #[must_use]
     pub fn new(store: Store, publisher: Publisher, default_gateway: ObjectName) -> Self {
         let cluster = Cluster { default_gateway, gateway_api: None };
-        Self { store, publisher, cluster, holdings: Arc::default(), lacking: None }
+        Self { store, publisher, cluster, memory: Memory::default(), holdings: Arc::default(), lacking: None }
     }
 
     /// What is known.
@@ -76,9 +78,9 @@ impl Reconciler {
     /// Translates everything and publishes what each Gateway should serve. Computes, and so blocks.
     pub fn round(&mut self, now: Timestamp) -> After {
         let context = Context::of_cluster(now, self.cluster.clone());
-        let mut translation = translate(self.store.manifests(), &context);
+        let mut translation = translate_again(self.store.manifests(), &context, &mut self.memory);
         if self.store.settle(&translation) {
-            translation = translate(self.store.manifests(), &context);
+            translation = translate_again(self.store.manifests(), &context, &mut self.memory);
             self.store.settle(&translation);
         }
         let wanted = self.store.wanted();

@@ -49,6 +49,8 @@ pub(super) struct Pass {
     pub(super) foreign: BTreeSet<ObjectName>,
     /// Keys to be made or rotated.
     pub(super) keys: Arc<Survey>,
+    /// When this was put together.
+    pub(super) made: std::time::Instant,
 }
 
 /// A Gateway that is ours, with what says how it is deployed.
@@ -190,11 +192,18 @@ impl Cycle {
             self.shared.figures.await_for(waits.then(|| "the certificate of the config stream".to_owned()));
         }
         if change > Change::Nothing {
+            self.read();
             self.pass_due.get_or_insert((self.passed + APART).max(now));
         }
         if self.pass_due.is_some_and(|due| due <= Instant::now()) {
             self.pass();
         }
+    }
+
+    /// Reads contents of which a newer version was told.
+    fn read(&mut self) {
+        let wanted = self.store().map(Store::wanted).unwrap_or_default();
+        self.reader.read(wanted);
     }
 
     /// One round, away from this thread: streams go on meanwhile.
@@ -260,6 +269,7 @@ impl Cycle {
             gateways: Arc::new(gateways),
             foreign: foreign(manifests),
             keys: Arc::clone(survey),
+            made: std::time::Instant::now(),
         };
         self.passes.send_replace(Some(Arc::new(pass)));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cause::ObjectName;
 use delivery::Replicas;
@@ -15,6 +15,9 @@ use super::Shared;
 use super::cycle::Pass;
 use crate::status::{Board, Facts, Provisioned, Wanted, Writer, Written, compute};
 use crate::store::Key;
+
+/// How long a Secret that is being made is not missed.
+const ISSUING: Duration = Duration::from_secs(1);
 
 /// What upkeep tells of Gateways.
 pub(super) type States = Arc<BTreeMap<ObjectName, Provisioned>>;
@@ -94,7 +97,14 @@ impl Scribe {
     }
 
     fn wanted(&self, pass: &Pass, replicas: &Replicas, provisioned: &BTreeMap<ObjectName, Provisioned>) -> BTreeMap<Key, Wanted> {
+        let issued = pass.keys.work.iter().map(|work| {
+            let metadata = &work.key.metadata;
+            let name = |text: &Option<String>| text.clone().unwrap_or_default();
+            ObjectName::new(name(&metadata.namespace), name(&metadata.name))
+        });
         compute(&Facts {
+            issued: &issued.collect(),
+            issuing: pass.made + ISSUING,
             standings: &pass.round.translation.standings,
             holdings: &pass.round.holdings,
             replicas,

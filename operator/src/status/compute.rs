@@ -1,6 +1,6 @@
 //! What the status of every object should say now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use cause::ObjectName;
@@ -46,6 +46,10 @@ pub struct Facts<'a> {
     pub steady: &'a BTreeMap<ObjectName, Instant>,
     /// Since when this operator runs.
     pub begun: Instant,
+    /// Keys whose Secret is being made.
+    pub issued: &'a BTreeSet<ObjectName>,
+    /// Until when that is not worth a word.
+    pub issuing: Instant,
 }
 
 /// The statuses of all objects.
@@ -66,7 +70,13 @@ pub fn compute(facts: &Facts<'_>) -> BTreeMap<Key, Wanted> {
         all.api_route(name, standing);
     }
     for (name, standing) in api_keys {
-        all.simple(Key::new(Kind::ApiKey, name.clone()), &standing.standing, &standing.status);
+        let key = Key::new(Kind::ApiKey, name.clone());
+        all.simple(key.clone(), &standing.standing, &standing.status);
+        if facts.issued.contains(name)
+            && let Some(wanted) = all.wanted.get_mut(&key)
+        {
+            wanted.settles = wanted.settles.max(Some(facts.issuing));
+        }
     }
     for (name, standing) in ai_models {
         all.simple(Key::new(Kind::AiModel, name.clone()), &standing.standing, &standing.status);
@@ -86,6 +96,11 @@ pub fn compute(facts: &Facts<'_>) -> BTreeMap<Key, Wanted> {
     }
     for (name, parents) in http_routes {
         all.http_route(name, parents);
+    }
+    for (gateway, holding) in facts.holdings {
+        for key in holding.objects.keys().filter(|key| key.kind == Kind::Ingress) {
+            all.put(key.clone(), None, |_| gateways::ingress(facts.provisioned.get(gateway)));
+        }
     }
     all.wanted
 }

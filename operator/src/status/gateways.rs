@@ -76,6 +76,16 @@ fn listener(standing: &ListenerStanding, gateway: &Condition, generation: i64) -
     })
 }
 
+/// An Ingress: where the Gateway that serves it is reached.
+pub(super) fn ingress(provisioned: Option<&Provisioned>) -> Value {
+    let addresses = provisioned.map(|provisioned| provisioned.addresses.as_slice()).unwrap_or_default();
+    let point = |address: &Address| match address {
+        Address::Ip(value) => json!({"ip": value}),
+        Address::Host(value) => json!({"hostname": value}),
+    };
+    json!({"loadBalancer": {"ingress": addresses.iter().map(point).collect::<Vec<_>>()}})
+}
+
 fn address(address: &Address) -> Value {
     match address {
         Address::Ip(value) => json!({"type": "IPAddress", "value": value}),

@@ -121,6 +121,7 @@ fn equal(name: &str, status: &Value, present: &Value) -> bool {
         ("listeners" | "parents", Value::Array(all), Value::Array(known)) => {
             all.len() == known.len() && all.iter().zip(known).all(|(one, known)| equal_members(one, known))
         }
+        ("loadBalancer", Value::Object(_), Value::Object(_)) => equal_members(status, present),
         // An API server drops nothing, but what is empty may be absent on either side.
         _ => status == present || (is_empty(status) && is_empty(present)),
     }
