@@ -26,6 +26,8 @@ use crate::state::State;
 use crate::threads::{Command, local};
 use crate::worker::{Parts, Worker};
 
+mod written_body;
+
 /// A request in words.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -37,8 +39,8 @@ pub struct Described {
     /// The fields.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// The body.
-    #[serde(default)]
+    /// The body; in JSON a text, or `{"base64": "..."}` where it is none.
+    #[serde(default, with = "written_body")]
     pub body: Option<Vec<u8>>,
     /// The peer of the connection.
     pub from: IpAddr,
