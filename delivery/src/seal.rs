@@ -165,8 +165,8 @@ pub struct Sealer {
 
 /// The pause behind each write at least, and how many times as long as the write: under endless change it takes
 /// a small share of one core.
-const PAUSE: Duration = Duration::from_secs(1);
-const SHARE: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(200);
+const SHARE: u32 = 200;
 
 impl Sealer {
     /// Keeps what it is given by [`Sealer::put`].

@@ -1,10 +1,12 @@
 //! The operator's socket: TLS, then one gRPC method over HTTP/2.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cause::ObjectName;
@@ -15,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -40,6 +42,9 @@ const HELLO: Duration = Duration::from_secs(5);
 /// After so long without a word the other side is asked whether it lives, and so long it may take to answer.
 pub(crate) const PING: Duration = Duration::from_secs(5);
 
+/// From the handshake to a stream of a pod that is let in: whoever shows no token takes no place of one that does.
+const ADMISSION: Duration = Duration::from_secs(10);
+
 /// Deltas that wait for the connection.
 const QUEUE: usize = 2;
 
@@ -57,6 +62,8 @@ pub struct Server {
 struct Service {
     publisher: Publisher,
     authenticate: Arc<dyn Authenticate>,
+    /// Whether a pod was let in on this connection.
+    admitted: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -88,7 +95,6 @@ impl Server {
         certificate: ServerCertificate,
     ) -> Result<Infallible, rustls::Error> {
         let tls = TlsAcceptor::from(Arc::new(certificate.config()?));
-        let service = Service { publisher, authenticate };
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -96,7 +102,9 @@ impl Server {
             let Ok(place) = Arc::clone(&room).acquire_owned().await else { continue };
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, tls.clone(), (service.clone(), place)));
+                    let (publisher, authenticate) = (publisher.clone(), Arc::clone(&authenticate));
+                    let service = Service { publisher, authenticate, admitted: Arc::default() };
+                    connections.spawn(connection(stream, peer, tls.clone(), (service, place)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a data plane cannot be accepted");
@@ -114,6 +122,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: TlsAcceptor, (serv
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
         Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
     };
+    let admitted = Arc::clone(&service.admitted);
     let handler = service_fn(move |request| {
         let service = service.clone();
         async move { Ok::<_, Infallible>(service.answer(request).await) }
@@ -123,10 +132,18 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: TlsAcceptor, (serv
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING)
         .max_concurrent_streams(4)
-        .serve_connection(TokioIo::new(stream), handler)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%peer, %error, "a data plane's connection ended");
+        .serve_connection(TokioIo::new(stream), handler);
+    let stranger = async {
+        sleep(ADMISSION).await;
+        if admitted.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = served => if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "a data plane's connection ended");
+        },
+        () = stranger => tracing::debug!(%peer, "a connection showed no token"),
     }
 }
 
@@ -155,6 +172,7 @@ impl Service {
                 Unauthenticated::Unavailable(_) => Status::unavailable("the token cannot be reviewed now"),
             }
         })?;
+        self.admitted.store(true, Ordering::Relaxed);
         let mut inbound = request.into_inner();
         let (outbound, deltas) = mpsc::channel(QUEUE);
         tokio::spawn(async move {

@@ -45,7 +45,8 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
     tokio::spawn(management.serve(health.clone()));
     tokio::spawn(metrics.serve(health));
     let subscriber = Subscriber::start(args.subscription(), held.clone(), surroundings(&args));
-    let mut replica = Replica { gateway, subscriber, sealer: seal.map(Sealer::start), ready, held, leaving: false };
+    let mut replica =
+        Replica { gateway, subscriber, sealer: seal.map(Sealer::start), ready, held, refused: Vec::new(), leaving: false };
     replica.take_up().await;
     tokio::select! {
         () = replica.follow() => return Err(Failure::found("the subscription has ended", "")),

@@ -24,6 +24,8 @@ pub(crate) struct Replica {
     pub(crate) ready: watch::Sender<bool>,
     /// What serves.
     pub(crate) held: Held,
+    /// The listeners of it that do not serve, each with the reason.
+    pub(crate) refused: Vec<(ResourceId, String)>,
     /// Whether the pod ends.
     pub(crate) leaving: bool,
 }
@@ -59,14 +61,17 @@ impl Replica {
     /// Serves what is held, and tells operators what of it cannot be.
     async fn serve(&mut self) {
         let snapshot = self.held.snapshot();
-        if let Err(error) = self.gateway.apply(snapshot).await {
-            tracing::warn!(%error, "a part of the configuration does not serve");
-        }
+        // What fails is asked for below, port by port.
+        let _ = self.gateway.apply(snapshot).await;
         self.gateway.handle().tell(objects(snapshot), &[]);
         // Where no port can be had nothing comes in, so whoever sends requests must go elsewhere.
         let serves = snapshot.listeners.is_empty() || !self.gateway.addresses().is_empty();
         self.ready.send_replace(serves && !self.leaving);
         let refused = refused(snapshot, &self.gateway.unbound());
+        for (listener, reason) in refused.iter().filter(|refusal| !self.refused.contains(refusal)) {
+            tracing::warn!(%listener, %reason, "a listener does not serve");
+        }
+        self.refused.clone_from(&refused);
         self.subscriber.settle(&self.held, refused).await;
     }
 

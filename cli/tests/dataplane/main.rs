@@ -20,8 +20,10 @@ async fn a_pod_serves_what_an_operator_says_and_survives_without_one() {
     operator.publish(state(plain, "first")).await;
     program.is_ready(true).await;
     program.answers(plain, "first").await;
-    operator.publish(state(plain, "second")).await;
+    let second = state(plain, "second");
+    operator.publish(second.clone()).await;
     program.answers(plain, "second").await;
+    pod.has_sealed(&second).await;
 
     // Without an operator the configuration goes on, also in a container that is started again.
     drop(operator);
@@ -45,7 +47,7 @@ async fn a_pod_serves_what_an_operator_says_and_survives_without_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_that_cannot_be_had_is_told_and_the_others_serve() {
     let (plain, operator_port) = (free_port(), free_port());
-    let taken = TcpListener::bind(("0.0.0.0", 0)).unwrap();
+    let taken = TcpListener::bind(("0.0.0.0", free_port())).unwrap();
     let pod = Pod::new(operator_port);
     let program = pod.start();
     let operator = Operator::start(&pod, operator_port).await;

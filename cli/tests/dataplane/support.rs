@@ -4,10 +4,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use cause::ObjectName;
-use delivery::{Authenticate, Identity, Publisher, Replica, Reviewed, Revision, Server, ServerCertificate};
+use delivery::{Authenticate, Identity, Publisher, Replica, Reviewed, Revision, Seal, Server, ServerCertificate};
 use files::{Input, Session};
 use ir::Snapshot;
 use jiff::Timestamp;
@@ -27,9 +28,16 @@ fn gateway() -> ObjectName {
     ObjectName::new("default", "public")
 }
 
-/// A port that nobody has just now.
+/// A port that nobody has, and that the system gives to nobody who asks for any.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = 12_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A Gateway with one listener at `port`, and a route that answers `/orders` with `body`.
@@ -86,6 +94,15 @@ impl Pod {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Waits until its last good configuration is this one.
+    pub(crate) async fn has_sealed(&self, state: &Snapshot) {
+        until("the seal", async || {
+            let seal = Seal::open(self.folder.path(), &self.path("key"), &gateway()).unwrap();
+            seal.load().unwrap().is_some_and(|held| **held.snapshot() == *state)
+        })
+        .await;
     }
 
     /// Starts the container.
