@@ -1,0 +1,39 @@
+//! What of the charts is generated is what the code says now.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use tests::charts::{install_manifest, permissions, place};
+
+/// With `DOORWARD_WRITE_GENERATED` set (`cargo xtask gen`), writes the file instead.
+fn check(path: &str, current: &str) {
+    let path = place(path).expect("tests run in a checkout");
+    if std::env::var_os("DOORWARD_WRITE_GENERATED").is_some() {
+        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("the charts can be written");
+        fs::write(&path, current).expect("the charts can be written");
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == current, "{} is stale: run `cargo xtask gen`", path.display());
+}
+
+/// One test, because each file is made from those before it.
+#[test]
+fn the_charts_are_current() {
+    let mut names = Vec::new();
+    for (name, definition) in crds::definition::generated() {
+        let text = serde_saphyr::to_string(&definition).expect("a definition is plain data");
+        check(&format!("doorward-crds/definitions/{name}"), &text);
+        names.push(name);
+    }
+    let folder = place("doorward-crds/definitions").expect("tests run in a checkout");
+    let mut present: Vec<String> = fs::read_dir(folder)
+        .expect("the folder was just read")
+        .map(|entry| entry.expect("the folder was just read").file_name().to_string_lossy().into_owned())
+        .collect();
+    present.sort();
+    names.sort();
+    assert_eq!(present, names);
+    check("doorward/generated/permissions.yaml", &permissions());
+    check("install.yaml", &install_manifest().unwrap_or_else(|complaint| panic!("{complaint}")));
+}
