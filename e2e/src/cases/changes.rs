@@ -86,7 +86,7 @@ pub(super) fn missing_backend(world: &World) -> Result<(), Failure> {
     condition(&world.cluster, &route, "ResolvedRefs", "False")?;
     let reason = ".status.conditions[?(@.type==\"ResolvedRefs\")].reason";
     world.cluster.until_value(PATIENCE, &route, reason, "BackendNotFound")?;
-    let refused = world.until_answer("the route is closed", &get("/early"), 500)?;
+    let refused = world.until_answer("the route is closed", &get("/early"), 503)?;
     ensure(refused.field("doorward-code").starts_with("config."), || format!("{refused:?}"))?;
     world.cluster.apply(&format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: late, namespace: {SHOP}}}\n\
