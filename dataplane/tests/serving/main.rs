@@ -7,7 +7,13 @@ mod changes;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod http_routes;
+#[cfg(test)]
+mod ingresses;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod standard;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::shop::{Echo, Shop, Talk, at, route, soon};
+use crate::standard::service;
 
 const HOSTS: [&str; 2] = ["one.example", "two.example"];
 
@@ -119,5 +120,55 @@ async fn a_listener_that_is_removed_ends_its_idle_connections() {
     soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     // The other listener's connections do not notice.
     plain.ask(&get("/", "shop")).await.expect(200);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn ingresses_bring_their_certificates_to_a_gateway_without_a_tls_listener() {
+    let echo = Echo::open().await;
+    let certified = certified();
+    let secrets = certified.manifests.find("---\napiVersion: v1").and_then(|start| certified.manifests.get(start..)).unwrap();
+    let rule = |host: &str| {
+        format!(
+            "{{host: {host}, http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: echo, port: {{number: 80}}}}}}}}]}}}}"
+        )
+    };
+    let ingress = |name: &str, tls: &str, hosts: &[&str]| {
+        let rules: Vec<String> = hosts.iter().map(|host| rule(host)).collect();
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{tls: [{tls}], rules: [{}]}}\n",
+            rules.join(", ")
+        )
+    };
+    let one = ingress("one", "{hosts: [one.example], secretName: tls-0}", &["one.example", "plain.example"]);
+    let two = ingress("two", "{secretName: tls-1}", &["two.example"]);
+    let gateway = format!("{GATEWAY}    - {{name: http, protocol: HTTP, port: 80}}\n");
+    let shop = Shop::open(&[&gateway, secrets, &one, &two, &service("echo", echo.address)].concat()).await;
+    for (host, certificate) in HOSTS.iter().zip(&certified.certificates) {
+        let stream = connect(&shop, &certified, host, b"http/1.1").await;
+        assert_eq!(stream.get_ref().1.peer_certificates(), Some(&[certificate.clone()][..]), "{host}");
+        let mut client = Talk::on(stream);
+        client.ask(&get("/", host)).await.expect(200);
+        // Nobody brought a certificate for this one.
+        assert_eq!(client.ask(&get("/", "plain.example")).await.code(), "route.host_unknown");
+    }
+    for host in HOSTS.iter().chain(&["plain.example"]) {
+        shop.ask(&get("/", host)).await.expect(200);
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn listeners_that_share_a_certificate_are_told_apart() {
+    let certified = certified();
+    let shared = certified
+        .manifests
+        .replace("[{name: tls-1}]", "[{name: tls-0}, {name: tls-1}]")
+        .replace("[{name: tls-0}]", "[{name: tls-0}, {name: tls-1}]");
+    let shop = Shop::open(&[&shared[..], &route("all", "/", "{response: {body: ok}}", "")].concat()).await;
+    let mut client = Talk::on(connect(&shop, &certified, HOSTS[0], b"http/1.1").await);
+    client.ask(&get("/", HOSTS[0])).await.expect(200);
+    let misdirected = client.ask(&get("/", HOSTS[1])).await;
+    assert_eq!((misdirected.status(), misdirected.code()), (421, "route.misdirected"));
     shop.close().await;
 }
