@@ -121,6 +121,12 @@ impl Guard {
         Progress { released, violation: None }
     }
 
+    /// Nothing more is awaited of a head that does not come to its end: the stream ends here.
+    pub fn give_up(&mut self, cause: Framing) -> Violation {
+        self.at = At::Refused;
+        Violation { cause, in_body: false, is_head: self.head.is_head }
+    }
+
     /// Nothing of a next request has come: what idle timeouts measure. An empty line is nothing.
     #[must_use]
     pub fn between_requests(&self) -> bool {

@@ -178,3 +178,19 @@ pub(crate) fn enforce(
         (verdict, Enforcement::Enforce | Enforcement::Shadow) => verdict,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state_of<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// hyper moves it once a call, and each connection keeps room for one.
+    #[test]
+    fn the_state_of_a_call_is_small() {
+        let bytes = state_of(handle);
+        assert!(bytes <= 3 * 1024, "{bytes} bytes");
+    }
+}

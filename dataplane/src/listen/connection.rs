@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cause::Framing;
 
@@ -24,6 +25,8 @@ pub(crate) struct Connection {
     violation: RefCell<Option<Framing>>,
     /// Requests that are being answered.
     in_flight: Cell<u32>,
+    /// Requests that have begun so far.
+    begun: Cell<u64>,
 }
 
 /// What a TLS handshake settled.
@@ -37,7 +40,15 @@ impl Connection {
     /// A connection without requests.
     #[must_use]
     pub(crate) fn new(peer: SocketAddr, port: Port, tls: Option<Tls>) -> Self {
-        Self { peer, port, tls, peer_text: PeerText::default(), violation: RefCell::new(None), in_flight: Cell::new(0) }
+        Self {
+            peer,
+            port,
+            tls,
+            peer_text: PeerText::default(),
+            violation: RefCell::new(None),
+            in_flight: Cell::new(0),
+            begun: Cell::new(0),
+        }
     }
 
     /// The guard refused the stream.
@@ -55,8 +66,20 @@ impl Connection {
         self.in_flight.get() > 0
     }
 
+    /// Ends when no request has been answered, or begun, for all of some `period`.
+    pub(crate) async fn idle_for(&self, period: Duration) {
+        loop {
+            let begun = self.begun.get();
+            tokio::time::sleep(period).await;
+            if !self.busy() && self.begun.get() == begun {
+                return;
+            }
+        }
+    }
+
     /// Counts a request until the returned guard is dropped.
     pub(crate) fn begin(self: &std::rc::Rc<Self>) -> InFlight {
+        self.begun.set(self.begun.get().wrapping_add(1));
         self.in_flight.set(self.in_flight.get() + 1);
         InFlight(std::rc::Rc::clone(self))
     }

@@ -187,7 +187,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         match self.phase {
             Phase::Head => {
                 let limit_ms = u64::try_from(self.patience.header.as_millis()).unwrap_or(u64::MAX);
-                self.refuse(Framing::HeaderTimeout { limit_ms }, false, STAND_IN);
+                let violation = self.guard.give_up(Framing::HeaderTimeout { limit_ms });
+                let stand_in = violation.stand_in();
+                self.refuse(violation.cause, violation.in_body, stand_in);
                 Ok(())
             }
             Phase::Idle => {
@@ -237,9 +239,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         Poll::Ready(Ok(false))
     }
 }
-
-/// What stands in for a request that never came whole.
-const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n";
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

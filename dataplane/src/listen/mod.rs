@@ -239,7 +239,23 @@ where
         .keep_alive_interval(Some(STALLED))
         .keep_alive_timeout(STALLED)
         .serve_connection(TokioIo::new(io), service);
-    close.run(serving, http2::Connection::graceful_shutdown).await.map_err(|error| error.to_string())
+    // A connection that answers pings and asks for nothing is idle all the same.
+    let idle = Duration::from_millis(worker.runtime().settings.timeouts.idle_ms);
+    let ending = async {
+        tokio::select! {
+            () = close.closed() => {}
+            () = connection.idle_for(idle) => {}
+        }
+    };
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = ending => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    ended.map_err(|error| error.to_string())
 }
 
 /// Runs hyper's tasks on the worker's own thread.

@@ -84,6 +84,19 @@ async fn a_header_block_that_does_not_end_ends_the_connection() {
     shop.close().await;
 }
 
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_ends() {
+    let config = "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: doorward, namespace: shop}\nspec: {timeouts: {idle: 200ms}}";
+    let shop = Shop::open(&[config, &route("all", "/", "{response: {body: ok}}", "")].concat()).await;
+    let stream = TcpStream::connect(shop.address(PortProtocol::Http)).await.unwrap();
+    let (sender, connection): (h2::client::SendRequest<Bytes>, _) = soon(h2::client::handshake(stream)).await.unwrap();
+    // It answers pings and could be asked for more, so it ends by the gateway's own clock.
+    let ended = soon(connection).await;
+    assert!(ended.as_ref().map_or_else(|error| error.is_go_away(), |()| true), "{ended:?}");
+    drop(sender);
+    shop.close().await;
+}
+
 async fn call(shop: &Shop, request: Request<()>, body: Option<&'static [u8]>) -> (StatusCode, String, String) {
     let stream = TcpStream::connect(shop.address(PortProtocol::Http)).await.unwrap();
     let (sender, connection) = soon(h2::client::handshake(stream)).await.unwrap();

@@ -23,6 +23,13 @@ async fn a_slow_head_is_answered_and_an_idle_connection_ends() {
         assert_eq!(client.rest().await, b"", "{head:?}");
     }
     let mut client = shop.visit().await;
+    client.send("HEAD /slow HTTP/1.1\r\nHost: shop\r\n").await;
+    let answer = client.rest().await;
+    let head = String::from_utf8(answer).unwrap();
+    assert!(head.starts_with("HTTP/1.1 408 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert_eq!(head.matches("\r\n\r\n").count(), 1, "an answer to HEAD has no body: {head}");
+
+    let mut client = shop.visit().await;
     client.send("GET /first HTTP/1.1\r\nHost: shop\r\n\r\nGET /slow").await;
     assert!(client.answer().await.expect(200).starts_with("GET /first "));
     assert_eq!(client.answer().await.code(), "framing.header_timeout");
