@@ -131,7 +131,9 @@ impl Link {
                 leads = true;
                 queue.extend(held.told().into_iter().map(Said::Held));
             }
-            if let Some(newest) = ordered.settled.filter(|newest| settled.as_ref() != Some(newest)) {
+            // Equal words are said again: a new source waits to hear that what it sent, even nothing, is settled.
+            let is_said = |newest: &Arc<Settled>| settled.as_ref().is_some_and(|settled| Arc::ptr_eq(settled, newest));
+            if let Some(newest) = ordered.settled.filter(|newest| !is_said(newest)) {
                 queue.push(Said::Settled(wire::Settled::clone(&newest)));
                 settled = Some(newest);
             }
