@@ -88,6 +88,27 @@ async fn every_operator_hears_what_a_replica_serves() {
 }
 
 #[tokio::test]
+async fn an_operator_that_has_nothing_else_goes_on_all_the_same() {
+    let authority = Authority::new();
+    let (one, other) = (Operator::start(&authority).await, Operator::start(&authority).await);
+    let pod = Pod::new("a", &authority, &[one.address]);
+    let mut subscriber = pod.subscribe(Held::default());
+    let first = snapshot(0..10, 1);
+    one.publisher.publish(&gateway(), first.clone());
+    let same = other.publisher.publish(&gateway(), first.clone());
+    take(&mut subscriber).await;
+    pod.find(&[one.address, other.address]);
+    other.hears("a", "what both say", |replica| replica.applied == Some(same)).await;
+    pod.find(&[other.address]);
+    drop(one);
+    // The same again, which is told again.
+    assert_eq!(**take(&mut subscriber).await.snapshot(), *first);
+    let second = with(&first, 3, 2);
+    other.publisher.publish(&gateway(), second.clone());
+    assert_eq!(**take(&mut subscriber).await.snapshot(), *second);
+}
+
+#[tokio::test]
 async fn an_operator_that_has_nothing_yet_is_not_waited_for() {
     let authority = Authority::new();
     let (empty, full) = (Operator::start(&authority).await, Operator::start(&authority).await);
