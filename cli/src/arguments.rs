@@ -87,4 +87,22 @@ mod tests {
             assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(expected.as_str()), "--{name}");
         }
     }
+
+    #[test]
+    fn the_chart_sets_variables_that_the_operator_has() {
+        let chart = include_str!("../../charts/doorward/templates/deployment.yaml");
+        let command = Arguments::command();
+        let operator = command.find_subcommand("operator").unwrap();
+        let flags: Vec<&str> =
+            operator.get_arguments().filter_map(|flag| flag.get_env()).filter_map(|name| name.to_str()).collect();
+        let set: Vec<&str> = chart.split("name: ").filter_map(|rest| rest.split_whitespace().next()).collect();
+        let ours = || set.iter().filter(|name| name.starts_with("DOORWARD_"));
+        assert!(ours().count() >= 9, "{set:?}");
+        for name in ours().filter(|name| **name != "DOORWARD_LOG") {
+            assert!(flags.contains(name), "{name} is in the chart, and no flag of `doorward operator`: {flags:?}");
+        }
+        for flag in flags.iter().filter(|name| **name != "DOORWARD_QUIET") {
+            assert!(set.contains(flag), "{flag} is not in the chart");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use e2e::cases::{self, World};
 use e2e::cluster::{Cluster, environment};
 use e2e::node::node;
 use e2e::place::Place;
-use e2e::programs::CONFORMANCE;
+use e2e::programs::{CONFORMANCE, TESTS};
 use e2e::{conformance, doorward};
 use xtask::Failure;
 use xtask::progress::say;
@@ -24,6 +24,7 @@ cluster import [--name NAME] ARCHIVE
                                   give an image to its node
 cluster install [--name NAME] ARCHIVE
                                   give an image to its node, and install Doorward by its charts
+programs                          build what tests need that run without a cluster
 e2e [--name NAME] [WORD...]       the tests whose names hold a word, on a cluster of their own or on a running one
 conformance [--name NAME] [ARGUMENT...]
                                   the Gateway API's conformance suite, likewise; arguments go to it
@@ -52,6 +53,7 @@ fn start(words: &[&str]) -> Result<ExitCode, Failure> {
         }
         ["cluster"] => newcomer()?,
         ["cluster", rest @ ..] => return cluster(rest),
+        ["programs"] => TESTS.iter().try_for_each(|program| program.build().map(drop))?,
         ["e2e", rest @ ..] => return tried(rest, e2e),
         ["conformance", rest @ ..] => {
             CONFORMANCE.build()?;

@@ -12,6 +12,8 @@ use crate::progress::quiet;
 
 /// Runs those tests as writers.
 pub(crate) fn generate() -> Result<ExitCode, Failure> {
+    // The charts are rendered by helm.
+    crate::cluster::programs()?;
     let mut command = cargo(&["test", "--workspace", "--test", "generated", "--test", "pages"])?;
     command.env("DOORWARD_WRITE_GENERATED", "1");
     quiet("writing the generated files", command, "see `git status`")?;

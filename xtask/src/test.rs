@@ -6,7 +6,7 @@ use std::process::{ExitCode, Stdio};
 use crate::places::cargo;
 use crate::progress::{Step, quiet, say};
 use crate::tally::Tally;
-use crate::{Failure, tools};
+use crate::{Failure, cluster, tools};
 
 /// Format and lints.
 pub(crate) fn check() -> Result<ExitCode, Failure> {
@@ -20,6 +20,7 @@ pub(crate) fn check() -> Result<ExitCode, Failure> {
 pub(crate) fn test(filter: &[String]) -> Result<ExitCode, Failure> {
     tools::install(&[tools::CURL, tools::PYTHON])?;
     tools::install_python_packages()?;
+    cluster::programs()?;
     check()?;
     // Apart from the tests, so that its progress shows and the tests' own output stays whole.
     quiet("building the tests", cargo(&["test", "--locked", "--workspace", "--no-run"])?, "")?;

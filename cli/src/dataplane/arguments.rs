@@ -10,6 +10,11 @@ use jiff::SignedDuration;
 
 use crate::{address, management};
 
+/// On two lines, so that screens of any width show it whole.
+const USAGE: &str = "\
+doorward dataplane [OPTIONS] --gateway <NAMESPACE/NAME> --operator <NAME[:PORT]>
+                          --ca <FILE> --token <FILE> --state <FOLDER>";
+
 const EXAMPLES: &str = "\
 Examples:
   doorward dataplane --gateway web/public --operator https://doorward-operator.doorward.svc:9092 \\
@@ -26,7 +31,7 @@ const STREAM: u16 = 9092;
 
 /// `doorward dataplane`.
 #[derive(Debug, clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct Args {
     /// The Gateway to serve
     #[arg(long, value_name = "NAMESPACE/NAME", env = "DOORWARD_GATEWAY", value_parser = object_name)]

@@ -142,7 +142,7 @@ fn screen(routes: &[Route], namespace: Option<&str>, style: Style) -> String {
     if routes.is_empty() {
         return match namespace {
             Some(namespace) => format!("no route in {namespace}; `kubectl doorward routes -A` lists those of all namespaces\n"),
-            None => "no route yet; `kubectl apply -f examples/kubernetes.yaml` makes one\n".to_owned(),
+            None => "no route yet; `kubectl apply -f examples/kubernetes/quickstart.yaml` makes one\n".to_owned(),
         };
     }
     let rows: Vec<Vec<Cell>> = routes

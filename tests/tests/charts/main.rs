@@ -244,6 +244,19 @@ fn the_gateway_and_its_class_are_those_of_the_release() {
 }
 
 #[test]
+fn ingresses_have_a_class_too() {
+    let check = |values: &[&str], expected: Value| {
+        let objects = made(values);
+        let class = find(&objects, "IngressClass", "doorward");
+        let default = &class["metadata"]["annotations"]["ingressclass.kubernetes.io/is-default-class"];
+        assert_eq!((default, &class["spec"]["controller"]), (&expected, &json!("doorward.dev/ingress-controller")));
+    };
+    check(&[], Value::Null);
+    check(&["ingressClass.isDefault=true"], json!("true"));
+    assert!(!kinds(&made(&["ingressClass.create=false"])).contains(&"IngressClass"));
+}
+
+#[test]
 fn wrong_values_are_refused_and_named() {
     let check = |value: &str, named: &str| {
         let complaint = rendered("doorward", &flags(&[value])).expect_err(value);

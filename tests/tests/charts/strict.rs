@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::Serialize;
@@ -20,6 +20,7 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
         "ClusterRoleBinding" => kept::<ClusterRoleBinding>(object),
         "Role" => kept::<Role>(object),
         "RoleBinding" => kept::<RoleBinding>(object),
+        "IngressClass" => kept::<IngressClass>(object),
         "NetworkPolicy" => kept::<NetworkPolicy>(object),
         "PodDisruptionBudget" => kept::<PodDisruptionBudget>(object),
         "HorizontalPodAutoscaler" => kept::<HorizontalPodAutoscaler>(object),

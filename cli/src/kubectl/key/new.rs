@@ -140,11 +140,7 @@ async fn create(cluster: &Cluster, what: &ApiResource, object: &Value) -> Result
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 409 => Err(Failure::found(
             format!("{} {name} exists in {} already", what.kind, cluster.namespace),
-            format!(
-                "kubectl doorward key show {0} -n {1}, or rotate {0} for a new text",
-                name.trim_end_matches("-key"),
-                cluster.namespace
-            ),
+            "kubectl doorward key show NAME tells how a key is; choose another name for another key",
         )),
         Err(error) => Err(refused(&error, "create", what, Some(&cluster.namespace))),
     }
