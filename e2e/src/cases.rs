@@ -59,6 +59,9 @@ pub struct World {
     pub key: String,
 }
 
+/// The route of steady traffic.
+const STEADY: &str = "steady";
+
 /// For one step of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -72,8 +75,10 @@ impl World {
         let gateway = doorward::address(&cluster, NAMESPACE, NAME)?;
         let key = doorward::key(&cluster, SHOP, "mobile-app-key")?;
         let world = Self { cluster, gateway, key };
+        world.cluster.apply(&open_route(STEADY, "orders"))?;
         // A node serves a new address a moment after its status says so.
         world.until_answer("the quickstart answers", &world.orders(), 200)?;
+        world.until_answer("the route of steady traffic answers", &steady(), 200)?;
         Ok(world)
     }
 
@@ -107,11 +112,25 @@ impl World {
         until(patience, what, || answered(request, self.gateway, status))
     }
 
-    /// Steady good traffic to the quickstart.
+    /// Steady good traffic, to a route without limits.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        Traffic::start(self.gateway, self.orders(), 200)
+        Traffic::start(self.gateway, steady(), 200)
     }
+}
+
+fn steady() -> Request {
+    Request::get("api.example.com", &format!("/{STEADY}"))
+}
+
+/// An ApiRoute that gives everybody what a service echoes.
+fn open_route(name: &str, service: &str) -> String {
+    format!(
+        "apiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {{name: {name}, namespace: {SHOP}}}\n\
+         spec:\n  path: /{name}\n  authentication: {{mode: Anonymous}}\n  \
+         traffic: {{rewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /echo}}}}}}\n  \
+         versions: [{{version: 1.0.0, backend: {{services: [{{name: {service}, port: 80}}]}}}}]\n"
+    )
 }
 
 /// The answer to a request if it has this status, else what it was.

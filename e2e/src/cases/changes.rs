@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use xtask::Failure;
 
-use super::{World, answered, ensure};
+use super::{World, answered, ensure, open_route};
 use crate::doorward::{NAME, NAMESPACE, PATIENCE, SHOP, condition, key};
 use crate::http::Request;
 use crate::run::until;
@@ -12,16 +12,6 @@ use crate::run::until;
 /// From the API server's answer to the first request that is judged by a changed key: one second, and one for a machine
 /// that runs a whole cluster on two cores.
 const KEY_CHANGE: Duration = Duration::from_secs(2);
-
-/// An ApiRoute that answers everybody with what its backend says.
-fn open_route(name: &str, service: &str) -> String {
-    format!(
-        "apiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {{name: {name}, namespace: {SHOP}}}\n\
-         spec:\n  path: /{name}\n  authentication: {{mode: Anonymous}}\n  \
-         traffic: {{rewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /echo}}}}}}\n  \
-         versions: [{{version: 1.0.0, backend: {{services: [{{name: {service}, port: 80}}]}}}}]\n"
-    )
-}
 
 fn get(path: &str) -> Request {
     Request::get("api.example.com", path)
@@ -135,5 +125,5 @@ pub(super) fn gone(world: &World) -> Result<(), Failure> {
     world.until_answer("the route serves", &get("/brief"), 200)?;
     world.cluster.kubectl(&["delete", "apiroute", "brief", "-n", SHOP])?;
     until(PATIENCE, "the route ends", || answered(&get("/brief"), world.gateway, 404))?;
-    world.cluster.until_value(PATIENCE, &["gateway", NAME, "-n", NAMESPACE], ".status.listeners[0].attachedRoutes", "1")
+    world.cluster.until_value(PATIENCE, &["gateway", NAME, "-n", NAMESPACE], ".status.listeners[0].attachedRoutes", "2")
 }

@@ -102,6 +102,14 @@ pub(super) fn no_operator(world: &World) -> Result<(), Failure> {
     let replicas = world.cluster.kubectl(&["get", OPERATOR, "-n", NAMESPACE, "-o", "jsonpath={.spec.replicas}"])?;
     let scale = |replicas: &str| world.cluster.kubectl(&["scale", OPERATOR, "-n", NAMESPACE, &format!("--replicas={replicas}")]);
     scale("0")?;
+    let kept = without_operator(world);
+    scale(&replicas)?;
+    rolled_out(world, OPERATOR)?;
+    kept?;
+    fresh_route(world, "after-no-operator")
+}
+
+fn without_operator(world: &World) -> Result<(), Failure> {
     let began = Instant::now();
     until(PATIENCE, "the operators end", || {
         let left = processes("operator").map_err(|failure| failure.to_string())?;
@@ -116,10 +124,7 @@ pub(super) fn no_operator(world: &World) -> Result<(), Failure> {
     world.until_answer("restarted data planes answer", &world.orders(), 200)?;
     let traffic = world.traffic();
     thread::sleep(NO_OPERATOR.saturating_sub(began.elapsed()));
-    traffic.unharmed()?;
-    scale(&replicas)?;
-    rolled_out(world, OPERATOR)?;
-    fresh_route(world, "after-no-operator")
+    traffic.unharmed()
 }
 
 /// The API server stopped for a minute under traffic.
@@ -225,7 +230,7 @@ fn ready_again(world: &World) -> Result<(), Failure> {
     rolled_out(world, &deployment)
 }
 
-/// The processes of our image that do this, as the cluster numbers them.
+/// The operators, or the default Gateway's data planes, as the cluster numbers their processes.
 fn processes(what: &str) -> Result<Vec<String>, Failure> {
     let unreadable = |error: std::io::Error| Failure::new(format!("/proc cannot be read: {error}"));
     let mut found = Vec::new();
@@ -234,7 +239,9 @@ fn processes(what: &str) -> Result<Vec<String>, Failure> {
         // One that ended meanwhile has no command line any more.
         let command = fs::read(path.join("cmdline")).unwrap_or_default();
         let words: Vec<_> = command.split(|byte| *byte == 0).collect();
-        if words.first().is_some_and(|word| word.ends_with(b"/doorward")) && words.get(1) == Some(&what.as_bytes()) {
+        let is_ours = words.first().is_some_and(|word| word.ends_with(b"/doorward")) && words.get(1) == Some(&what.as_bytes());
+        let gateway = words.iter().find_map(|word| word.strip_prefix(b"--gateway="));
+        if is_ours && gateway.is_none_or(|gateway| gateway == format!("{NAMESPACE}/{NAME}").as_bytes()) {
             found.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
     }

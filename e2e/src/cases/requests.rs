@@ -2,7 +2,7 @@
 
 use xtask::Failure;
 
-use super::{World, ensure};
+use super::{World, ensure, open_route};
 use crate::doorward::{NAME, NAMESPACE, SHOP, condition};
 use crate::http::Request;
 
@@ -19,7 +19,7 @@ pub(super) fn statuses(world: &World) -> Result<(), Failure> {
     condition(&world.cluster, &["apikey", "mobile-app", "-n", SHOP], "Ready", "True")?;
     let gateway = world.cluster.get(&["gateway", NAME, "-n", NAMESPACE])?;
     let attached = &gateway["status"]["listeners"][0]["attachedRoutes"];
-    ensure(*attached == 1, || format!("attachedRoutes is {attached}, one route is attached"))?;
+    ensure(*attached == 2, || format!("attachedRoutes is {attached}, two routes are attached"))?;
     let table = world.cluster.kubectl(&["get", "apiroutes,apikeys", "-n", SHOP])?;
     for expected in ["READY", "True", "Active"] {
         ensure(table.contains(expected), || format!("`{expected}` is not in the table:\n{table}"))?;
@@ -47,12 +47,7 @@ pub(super) fn answers(world: &World) -> Result<(), Failure> {
 
 /// A name of the cluster as backend, and bodies in both directions.
 pub(super) fn bodies(world: &World) -> Result<(), Failure> {
-    world.cluster.apply(
-        "apiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {name: bodies, namespace: shop}\n\
-         spec:\n  path: /bodies\n  authentication: {mode: Anonymous}\n  \
-         traffic: {rewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /echo}}}\n  \
-         versions: [{version: 1.0.0, backend: {services: [{name: orders, port: 80}]}}]\n",
-    )?;
+    world.cluster.apply(&open_route("bodies", "orders"))?;
     let text = "0123456789".repeat(5_000);
     let request = Request::get("api.example.com", "/bodies").sending("POST", &text);
     let answer = world.until_answer("the service echoes", &request, 200)?;
