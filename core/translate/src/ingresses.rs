@@ -32,6 +32,7 @@ mod class;
 mod tls;
 
 pub use class::CONTROLLER;
+pub use tls::TLS;
 pub(crate) use tls::listen;
 
 const KIND: &str = "Ingress";

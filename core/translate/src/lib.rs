@@ -7,8 +7,9 @@
 //!
 //! The modules follow the kinds: `routes` (with `versions`, `authorization`, `backends`,
 //! `traffic`, `attach`, `conflicts`), `keys`, `providers`, `models`, `gateways` (with
-//! `certificates`), `services` and `settings`. They share `world` (looking up references),
-//! `grants`, `secrets`, `checks`, `report` and `rehearsal` (what readers refused). `parse` knows the syntaxes of text fields.
+//! `certificates`), `services`, `settings`, and the standard kinds `http_routes` and `ingresses`, whose
+//! routes are `open`. They share `world` (looking up references), `grants`, `secrets`, `checks`,
+//! `report` and `rehearsal` (what readers refused). `parse` knows the syntaxes of text fields.
 
 mod admission;
 mod attach;
@@ -47,7 +48,7 @@ mod translation;
 mod versions;
 mod world;
 
-pub use ingresses::CONTROLLER as INGRESS_CONTROLLER;
+pub use ingresses::{CONTROLLER as INGRESS_CONTROLLER, TLS as INGRESS_LISTENER};
 pub use manifests::{Assumption, CONTROLLER, Cluster, Context, Kind, Manifests, Objects, Visit, VisitBeside, Written};
 pub use memory::Memory;
 pub use standings::{

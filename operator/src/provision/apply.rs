@@ -276,7 +276,7 @@ mod tests {
     }
 
     fn of(kind: ChildKind, deployment: Option<&written::Deployment>) -> Option<Child> {
-        let wanted = Wanted { deployment, drain: Duration::from_secs(30) };
+        let wanted = Wanted { deployment, drain: Duration::from_secs(30), ingress_tls: None };
         children(&gateway(), &wanted, &around()).unwrap().into_iter().find(|child| child.kind == kind)
     }
 
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(child.value.pointer("/spec/replicas"), None);
         let check = |there: Option<i64>, expected: i64| {
             let there = there.map(|replicas| json!({"spec": {"replicas": replicas}}));
-            let wanted = Wanted { deployment: Some(&deployment), drain: Duration::ZERO };
+            let wanted = Wanted { deployment: Some(&deployment), drain: Duration::ZERO, ingress_tls: None };
             let child = with_replicas(&child, there.as_ref(), &wanted);
             assert_eq!(child.value.pointer("/spec/replicas"), Some(&json!(expected)));
         };

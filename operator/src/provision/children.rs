@@ -111,6 +111,9 @@ pub struct Wanted<'a> {
     pub deployment: Option<&'a written::Deployment>,
     /// How long calls in flight may go on when a pod ends.
     pub drain: Duration,
+    /// The port at which certificates of Ingresses are shown, beside those of the Gateway's own
+    /// listeners. Its pods listen there as soon as they are told; only the Service must know.
+    pub ingress_tls: Option<u16>,
 }
 
 /// What all children of a Gateway have in common.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crds::v1alpha1 as written;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, KeyToPath,
+    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, KeyToPath,
     LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements,
     SeccompProfile, SecurityContext, ServiceAccountTokenProjection, TopologySpreadConstraint, Volume, VolumeMount,
     VolumeProjection,
@@ -29,6 +29,10 @@ const LINGER: Duration = Duration::from_secs(10);
 const SPARE: u64 = 5;
 /// Where health is asked for.
 const HEALTH: i32 = 9_091;
+
+/// What the allocator does with memory that is free for a moment. A new configuration is made beside the old one; huge
+/// pages and a long delay would keep the room of both.
+const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_PURGE_DELAY", "10")];
 
 const OPERATOR: &str = "/var/run/doorward";
 const STATE: &str = "/var/lib/doorward";
@@ -112,6 +116,7 @@ fn container(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) ->
         image: Some(around.image.reference.clone()),
         image_pull_policy: around.image.pull_policy.clone(),
         args: Some(arguments(family, around)),
+        env: Some(ALLOCATOR.map(variable).into()),
         ports: Some(ports),
         readiness_probe: Some(probe("/readyz", 2, 2)),
         liveness_probe: Some(probe("/livez", 10, 3)),
@@ -125,6 +130,10 @@ fn container(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) ->
         volume_mounts: Some(vec![mount("operator", OPERATOR, true), mount("state", STATE, false), mount("seal", SEAL, false)]),
         ..Container::default()
     }
+}
+
+fn variable((name, value): (&str, &str)) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None }
 }
 
 /// What `doorward dataplane` is told.

@@ -39,10 +39,18 @@ pub(super) fn ports(gateway: &Gateway) -> BTreeSet<Port> {
     ports.into_values().collect()
 }
 
+/// The ports with the one of Ingresses, unless a listener has it.
+fn with_ingress(mut ports: BTreeSet<Port>, ingress_tls: Option<u16>) -> BTreeSet<Port> {
+    let free = ingress_tls.filter(|number| ports.iter().all(|port| port.listener != *number));
+    let port = free.and_then(|number| Some(Port { listener: number, container: ir::container_port(number)?, is_tls: true }));
+    ports.extend(port);
+    ports
+}
+
 /// The Service of a Gateway; `None` where it has no port to serve.
 pub(super) fn service(family: &Family<'_>, wanted: &Wanted<'_>) -> Option<Service> {
     let written = wanted.deployment.and_then(|deployment| deployment.service.as_ref());
-    let ports: Vec<ServicePort> = ports(family.gateway).iter().map(service_port).collect();
+    let ports: Vec<ServicePort> = with_ingress(ports(family.gateway), wanted.ingress_tls).iter().map(service_port).collect();
     if ports.is_empty() {
         return None;
     }
@@ -134,6 +142,18 @@ mod tests {
             &[(8080, 50_080, false)],
         );
         check(json!([listener("a", 50_080, "HTTP"), listener("b", 0, "HTTP"), listener("c", 70_000, "HTTP")]), &[]);
+    }
+
+    #[test]
+    fn certificates_of_ingresses_have_a_port() {
+        let port = |listener, container, is_tls| Port { listener, container, is_tls };
+        let check = |own: &[Port], ingress, expected: &[Port]| {
+            assert_eq!(with_ingress(own.iter().copied().collect(), ingress), expected.iter().copied().collect());
+        };
+        let (plain, tls) = (port(80, 8080, false), port(443, 8443, true));
+        check(&[plain], None, &[plain]);
+        check(&[plain], Some(443), &[plain, tls]);
+        check(&[plain, tls], Some(443), &[plain, tls]);
     }
 
     #[test]

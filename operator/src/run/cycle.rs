@@ -62,6 +62,8 @@ pub(super) struct Owned {
     pub(super) config: Option<Arc<GatewayConfig>>,
     /// How long calls in flight may go on when a pod ends.
     pub(super) drain: Duration,
+    /// The port at which certificates of Ingresses are shown, beside those of its own listeners.
+    pub(super) ingress_tls: Option<u16>,
 }
 
 impl Owned {
@@ -72,7 +74,10 @@ impl Owned {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        is_same_config && Arc::ptr_eq(&self.gateway, &other.gateway) && self.drain == other.drain
+        is_same_config
+            && Arc::ptr_eq(&self.gateway, &other.gateway)
+            && self.drain == other.drain
+            && self.ingress_tls == other.ingress_tls
     }
 }
 
@@ -259,6 +264,7 @@ impl Cycle {
                 gateway: Arc::clone(manifests.gateways.get(name)?.value()?),
                 config: config.and_then(|config| manifests.gateway_configs.get(config)?.value()).map(Arc::clone),
                 drain: holding.drain,
+                ingress_tls: ingress_tls(&round.translation.snapshot, name),
             })
         };
         let gateways = round.holdings.iter().filter_map(|(name, holding)| Some((name.clone(), owned(name, holding)?))).collect();
@@ -273,6 +279,12 @@ impl Cycle {
         };
         self.passes.send_replace(Some(Arc::new(pass)));
     }
+}
+
+/// The port of the listener that a Gateway got for the certificates of Ingresses.
+fn ingress_tls(snapshot: &ir::Snapshot, gateway: &ObjectName) -> Option<u16> {
+    let id = ir::ListenerId { gateway: gateway.clone(), name: translate::INGRESS_LISTENER.into() };
+    snapshot.listeners.get(&id).map(|listener| listener.port)
 }
 
 /// The Gateways whose class is there and somebody else's.

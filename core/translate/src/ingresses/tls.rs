@@ -18,7 +18,7 @@ use crate::world::World;
 
 /// The name of the listener that shows the certificates of Ingresses. No listener of a Gateway has
 /// a name with a capital letter.
-pub(super) const TLS: &str = "ingress-TLS";
+pub const TLS: &str = "ingress-TLS";
 
 /// Its port: the implicit Gateway of files keeps to ports that need no privileges.
 fn port(gateway: &ObjectName, world: &World<'_>) -> u16 {

@@ -3,8 +3,8 @@
 use cause::{FaultCause, Syntax};
 
 use super::{
-    duration, exact_host, header_name, header_value, host, issuer, lifetime, network, path, pattern, quantity, requirement,
-    share, timestamp, url, version, vouching_url,
+    duration, escaped_path, exact_host, header_name, header_value, host, issuer, lifetime, network, path, pattern, quantity,
+    requirement, share, timeout, timestamp, url, version, vouching_url,
 };
 
 /// What a text means: `=` and the value, `?` and what was probably meant, or `!`.
@@ -53,6 +53,11 @@ fn spans_of_time() {
             ("1us", "!"),
             ("99999999999999999999s", "!"),
         ],
+    );
+    check(
+        "timeout",
+        |text| said(timeout(text), |value| format!("{value:?}")),
+        &[("0s", "=None"), ("0h0ms", "=None"), ("10ms", "=Some(10)"), ("0d", "!"), ("0", "!"), ("", "!"), ("30 s", "?30s")],
     );
     check(
         "lifetime",
@@ -209,6 +214,39 @@ fn paths() {
             ("/a b", "!"),
             ("/ä", "!"),
             ("", "?/"),
+        ],
+    );
+}
+
+#[test]
+fn paths_with_escapes() {
+    check(
+        "escaped_path",
+        |text| said(escaped_path(text), |value| value.to_string()),
+        &[
+            ("/", "=/"),
+            ("/a/b", "=/a/b"),
+            ("/a/b/", "=/a/b/"),
+            ("/a%2db%7E", "=/a-b~"),
+            ("/a%2bb%20c", "=/a%2Bb%20c"),
+            ("/%C3%A4", "=/%C3%A4"),
+            ("/a;b=c:d@e!$&'()*+,", "=/a;b=c:d@e!$&'()*+,"),
+            ("/.well-known/...", "=/.well-known/..."),
+            ("a", "?/a"),
+            ("", "?/"),
+            ("/a//b", "?/a/b"),
+            ("/a//", "?/a"),
+            ("/a/./b", "?/a/b"),
+            ("/a/../b", "?/b"),
+            ("/a/..;x/b", "!"),
+            ("/a%2Fb", "!"),
+            ("/a%5cb", "!"),
+            ("/a%00b", "!"),
+            ("/a%zz", "!"),
+            ("/a%2", "!"),
+            ("/a?b", "?/a"),
+            ("/a#b", "?/a"),
+            ("/a|b", "!"),
         ],
     );
 }
