@@ -13,7 +13,8 @@ fn check(tests: &Program, module: &str) {
     let output = Command::new(program).current_dir(folder).arg("-test.v").output().expect("what was built can be started");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let situations = said.lines().filter(|line| line.trim_start().starts_with("--- PASS: Test") && line.starts_with("    ")).count();
+    let situations =
+        said.lines().filter(|line| line.trim_start().starts_with("--- PASS: Test") && line.starts_with("    ")).count();
     assert!(situations >= 20, "{situations} situations: {said}");
 }
 

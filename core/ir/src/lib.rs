@@ -32,7 +32,7 @@ pub use identity::{Claims, Introspection, Key, KeySet, PreviousText, Provider};
 pub use ids::{CertificateId, KeyId, ListenerId, ModelId, ProviderId, RouteId, RouteKind, ServiceId};
 pub use listener::{Certificate, Listener, Protocol};
 pub use matching::{HostPattern, Match, PathMatch, ValueMatch, ValuePattern};
-pub use model::{Dialect, Model};
+pub use model::{Dialect, Model, ModelEndpoint};
 pub use part::Part;
 pub use placement::container_port;
 pub use resource::{Resource, ResourceId};

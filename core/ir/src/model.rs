@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelId, Secret, UrlBackend};
+use crate::{ModelId, Secret, ServiceId, UrlBackend};
 
 /// One model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,12 +15,26 @@ pub struct Model {
     pub provider: Arc<str>,
     /// What the provider calls it.
     pub model: Arc<str>,
-    /// Where the provider is; its path is the API's base.
-    pub endpoint: UrlBackend,
+    /// Where the provider is.
+    pub endpoint: ModelEndpoint,
     /// The wire form it speaks.
     pub dialect: Dialect,
     /// The gateway's own credential; `None` where the provider asks for none.
     pub credential: Option<Secret>,
+}
+
+/// Where a provider is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ModelEndpoint {
+    /// At a URL; its path is the API's base.
+    Url(UrlBackend),
+    /// At a Service of the cluster.
+    Service {
+        /// The Service and port.
+        service: ServiceId,
+        /// The API's base; without a trailing slash, empty for none.
+        path: Arc<str>,
+    },
 }
 
 /// A provider's wire form.

@@ -2,7 +2,9 @@
 //! says of a text that was. What makes and writes texts is elsewhere.
 
 use cause::{FaultCause, FieldPath};
-use crds::v1alpha1::{ApiKeySpec, Issue};
+use crds::standard::Secret;
+use crds::v1alpha1::{ApiKey, ApiKeySpec, Issue};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::parse;
@@ -17,6 +19,9 @@ pub const PREVIOUS_ID: &str = "previous-id";
 pub const PREVIOUS_UNTIL: &str = "previous-until";
 /// The annotation of an ApiKey of which a new value rotates once.
 pub const ROTATE: &str = "doorward.dev/rotate";
+
+/// The annotation of a generated Secret that says when its text was made (RFC 3339).
+pub const ISSUED_AT: &str = "doorward.dev/issued-at";
 
 const SECOND: u64 = 1_000;
 const DAY: u64 = 24 * 60 * 60 * SECOND;
@@ -60,6 +65,18 @@ pub fn rotation(spec: &ApiKeySpec) -> Result<Rotation, (FieldPath, FaultCause)> 
     }
     let default = every_ms.map_or(DAY, |every| DAY.min(every / 2));
     Ok(Rotation { every_ms, overlap_ms: overlap_ms.unwrap_or(default) })
+}
+
+/// When the text of a generated key is due to be replaced by its age; `None` where it never is, where
+/// the Secret is not the key's, and where nobody can tell its age.
+#[must_use]
+pub fn next_rotation(key: &ApiKey, secret: &Secret) -> Option<Timestamp> {
+    let every_ms = rotation(&key.spec).ok()?.every_ms?;
+    if ownership(&key.metadata, &secret.metadata) != Ownership::Ours {
+        return None;
+    }
+    let issued: Timestamp = secret.metadata.annotations.as_ref()?.get(ISSUED_AT)?.parse().ok()?;
+    issued.checked_add(SignedDuration::from_millis(i64::try_from(every_ms).ok()?)).ok()
 }
 
 /// Whose a Secret is.
@@ -126,6 +143,34 @@ mod tests {
         check(Some("soon"), None, Err("spec.rotation.every"));
         let spec: ApiKeySpec = serde_json::from_str(r#"{"secretRef": {"name": "s"}, "rotation": {"every": "1d"}}"#).unwrap();
         assert_eq!(super::rotation(&spec).unwrap_err().0.to_string(), "spec.rotation");
+    }
+
+    #[test]
+    fn the_next_rotation_follows_the_age_of_the_text() {
+        fn check(spec: &str, uid: &str, issued: &str, expected: Option<&str>) {
+            let key = ApiKey {
+                metadata: ObjectMeta { name: Some("app".into()), uid: Some("uid-1".into()), ..ObjectMeta::default() },
+                ..ApiKey::new("app", serde_json::from_str(spec).unwrap())
+            };
+            let owner = OwnerReference {
+                api_version: "doorward.dev/v1alpha1".into(),
+                kind: "ApiKey".into(),
+                name: "app".into(),
+                uid: uid.into(),
+                controller: Some(true),
+                block_owner_deletion: None,
+            };
+            let mut secret = Secret::default();
+            secret.metadata.owner_references = Some(vec![owner]);
+            secret.metadata.annotations = Some([(ISSUED_AT.to_owned(), issued.to_owned())].into());
+            assert_eq!(next_rotation(&key, &secret), expected.map(|time| time.parse().unwrap()), "{spec} {uid} {issued}");
+        }
+        let daily = r#"{"secretRef": {"name": "s"}, "issue": "Generate", "rotation": {"every": "1d"}}"#;
+        let manual = r#"{"secretRef": {"name": "s"}, "issue": "Generate", "rotation": {"overlap": "5m"}}"#;
+        check(daily, "uid-1", "2026-06-01T12:00:00Z", Some("2026-06-02T12:00:00Z"));
+        check(daily, "uid-0", "2026-06-01T12:00:00Z", None);
+        check(daily, "uid-1", "soon", None);
+        check(manual, "uid-1", "2026-06-01T12:00:00Z", None);
     }
 
     #[test]

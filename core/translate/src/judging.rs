@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, ObjectName, ObjectRef, Severity};
 use crds::v1alpha1 as written;
-use ir::{Dialect, Key, KeyId, KeySet, Part, RouteId, RouteKind, Scheme, Snapshot};
+use ir::{Dialect, Key, KeyId, KeySet, ModelEndpoint, Part, RouteId, RouteKind, Scheme, Snapshot};
 use jiff::Timestamp;
 
 use crate::effective;
+use crate::issue;
 use crate::manifests::{Kind, Objects, Written};
 use crate::memory::Shelf;
 use crate::ownership;
@@ -18,7 +19,7 @@ use crate::standings::{
     IdentityProviderStanding, ParentStanding, Standing, Standings, Verdict, told,
 };
 use crate::translation::is_of_own_text;
-use crate::world::World;
+use crate::world::{World, target};
 
 /// Most faults that one condition tells.
 const TOLD: usize = 4;
@@ -207,8 +208,14 @@ fn status(governed: &Governed, spec: &written::ApiRouteSpec, parents: &[ParentSt
 
 fn api_keys(found: &Found<'_>, errors: &Errors<'_>) -> BTreeMap<ObjectName, Arc<ApiKeyStanding>> {
     let now = found.world.context.now;
-    each(&found.world.manifests.api_keys, errors, |name, standing, _| {
-        let status = found.snapshot.keys.get(&KeyId(name.clone())).map(|key| key_status(key, now)).unwrap_or_default();
+    let secrets = &found.world.manifests.secrets;
+    each(&found.world.manifests.api_keys, errors, |name, standing, object| {
+        let mut status = found.snapshot.keys.get(&KeyId(name.clone())).map(|key| key_status(key, now)).unwrap_or_default();
+        let next = object.and_then(|key| {
+            let secret = secrets.get(&target(&key.spec.secret_ref.name, None, name))?.value()?;
+            issue::next_rotation(key, secret)
+        });
+        status.next_rotation_at = next.map(|next| next.to_string());
         Arc::new(ApiKeyStanding { standing, status })
     })
 }
@@ -243,11 +250,16 @@ fn model(snapshot: &Snapshot, name: &ObjectName) -> written::AiModelStatus {
     let dialect = match model.dialect {
         Dialect::OpenAi => "OpenAi",
     };
-    let scheme = match model.endpoint.scheme {
-        Scheme::Http => "http",
-        Scheme::Https => "https",
+    let endpoint = match &model.endpoint {
+        ModelEndpoint::Url(url) => {
+            let scheme = match url.scheme {
+                Scheme::Http => "http",
+                Scheme::Https => "https",
+            };
+            format!("{scheme}://{}:{}{}", url.host, url.port, url.path)
+        }
+        ModelEndpoint::Service { service, path } => format!("Service {service}{path}"),
     };
-    let endpoint = format!("{scheme}://{}:{}{}", model.endpoint.host, model.endpoint.port, model.endpoint.path);
     written::AiModelStatus { dialect: Some(dialect.to_owned()), endpoint: Some(endpoint), ..written::AiModelStatus::default() }
 }
 

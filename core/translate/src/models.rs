@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::v1alpha1 as written;
-use ir::{Dialect, Model, ModelId, Part, Secret};
+use ir::{Dialect, Model, ModelEndpoint, ModelId, Part, Secret, ServiceId};
 
-use crate::backends::{self, Selected, assumed};
+use crate::backends::{self, Gathered, Selected, assumed};
 use crate::grants::{Referrer, Target};
 use crate::manifests::{Manifests, Written};
+use crate::parse;
 use crate::rehearsal::Rehearsal;
 use crate::report::{Report, closing_fault};
 use crate::secrets::{Text, secret_text};
@@ -19,23 +20,26 @@ const KIND: &str = "AiModel";
 /// Providers that need no endpoint: id, API base, wire form.
 const CATALOGUE: [(&str, &str, Dialect); 1] = [("openai", "https://api.openai.com/v1", Dialect::OpenAi)];
 
+/// The API's base at a Service that says nothing.
+const BASE: &str = "/v1";
+
 /// Every AiModel, or why it cannot be used.
-pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<ModelId, Part<Arc<Model>>> {
+pub(crate) fn translate(world: &World<'_>, gathered: &mut Gathered) -> BTreeMap<ModelId, Part<Arc<Model>>> {
     let mut models = BTreeMap::new();
     for (name, written) in &world.manifests.ai_models {
         let model = match written {
             Written::Broken(found, tree) => {
                 if let Some(rehearsal) = Rehearsal::<written::AiModel>::new(tree, found) {
                     let mut report = Report::new(KIND, name);
-                    let _closed = self::model(world, name, &rehearsal.object.spec, &mut report);
-                    rehearsal.finish(report, faults);
+                    let _closed = self::model(world, name, &rehearsal.object.spec, &mut report, gathered);
+                    rehearsal.finish(report, &mut gathered.faults);
                 }
                 Part::Broken(closing_fault(KIND, name, found))
             }
             Written::Good(object) | Written::LastGood(object, _) => {
                 let mut report = Report::new(KIND, name);
-                let model = model(world, name, &object.spec, &mut report);
-                report.finish(faults);
+                let model = model(world, name, &object.spec, &mut report, gathered);
+                report.finish(&mut gathered.faults);
                 model.map_or_else(Part::Broken, |model| Part::Ready(Arc::new(model)))
             }
         };
@@ -44,13 +48,47 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
     models
 }
 
-fn model(world: &World<'_>, name: &ObjectName, spec: &written::AiModelSpec, report: &mut Report) -> Result<Model, Arc<Fault>> {
-    let at = FieldPath::of("spec");
-    let endpoint = spec.endpoint.as_ref();
+fn model(
+    world: &World<'_>,
+    name: &ObjectName,
+    spec: &written::AiModelSpec,
+    report: &mut Report,
+    gathered: &mut Gathered,
+) -> Result<Model, Arc<Fault>> {
+    let written = spec.endpoint.as_ref();
     let known = CATALOGUE.iter().find(|(id, ..)| *id == spec.provider);
+    let at = FieldPath::of("spec.endpoint");
+    let endpoint = match written.and_then(|endpoint| endpoint.service.as_ref()) {
+        Some(service) => self::service(world, service, (name, &at.field("service")), report, gathered),
+        None => url(world, name, spec, report).map(ModelEndpoint::Url),
+    };
+    let credential = spec.credential.as_ref().map(|credential| secret(world, name, &credential.secret_ref, report)).transpose();
+    let dialect = match written.and_then(|endpoint| endpoint.dialect) {
+        Some(written::Dialect::OpenAi) => Dialect::OpenAi,
+        None => known.map_or(Dialect::OpenAi, |(.., dialect)| *dialect),
+    };
+    Ok(Model {
+        id: ModelId(name.clone()),
+        provider: spec.provider.as_str().into(),
+        model: spec.model.as_str().into(),
+        endpoint: endpoint?,
+        dialect,
+        credential: credential?,
+    })
+}
+
+/// The URL that is given, or the one that the catalogue knows.
+fn url(
+    world: &World<'_>,
+    name: &ObjectName,
+    spec: &written::AiModelSpec,
+    report: &mut Report,
+) -> Result<ir::UrlBackend, Arc<Fault>> {
+    let at = FieldPath::of("spec");
     let place = at.field("endpoint");
-    let text = endpoint.and_then(|endpoint| endpoint.url.as_deref()).or_else(|| known.map(|(_, url, _)| *url));
-    let url = match text {
+    let endpoint = spec.endpoint.as_ref();
+    let known = CATALOGUE.iter().find(|(id, ..)| *id == spec.provider).map(|(_, url, _)| *url);
+    match endpoint.and_then(|endpoint| endpoint.url.as_deref()).or(known) {
         Some(text) => {
             let tls = endpoint.and_then(|endpoint| endpoint.tls.as_ref());
             backends::url(world, text, tls, (name, &place), report)
@@ -63,20 +101,33 @@ fn model(world: &World<'_>, name: &ObjectName, spec: &written::AiModelSpec, repo
             let nearest = crate::nearest::nearest(&spec.provider, allowed.iter().map(|id| &**id));
             Err(report.error(&at.field("provider"), FaultCause::ValueUnknown { allowed, nearest }))
         }
+    }
+}
+
+/// A Service of the model's namespace.
+fn service(
+    world: &World<'_>,
+    written: &written::ModelService,
+    (own, at): (&ObjectName, &FieldPath),
+    report: &mut Report,
+    gathered: &mut Gathered,
+) -> Result<ModelEndpoint, Arc<Fault>> {
+    let path = match &written.path {
+        None => Ok(BASE.into()),
+        Some(text) => parse::path(text).map(|path| Arc::from(path.trim_end_matches('/'))),
     };
-    let credential = spec.credential.as_ref().map(|credential| secret(world, name, &credential.secret_ref, report)).transpose();
-    let dialect = match endpoint.and_then(|endpoint| endpoint.dialect) {
-        Some(written::Dialect::OpenAi) => Dialect::OpenAi,
-        None => known.map_or(Dialect::OpenAi, |(.., dialect)| *dialect),
-    };
-    Ok(Model {
-        id: ModelId(name.clone()),
-        provider: spec.provider.as_str().into(),
-        model: spec.model.as_str().into(),
-        endpoint: url?,
-        dialect,
-        credential: credential?,
-    })
+    let path = path.map_err(|cause| report.error(&at.field("path"), cause));
+    let bound = || FaultCause::OutOfBounds { bound: "must be from 1 to 65535".into() };
+    let port = u16::try_from(written.port).ok().filter(|port| *port > 0).ok_or_else(bound);
+    let resolved = port.and_then(|port| {
+        let service = ServiceId { name: target(&written.name, None, own), port };
+        gathered.services.resolve(world, &service, &mut gathered.faults).map(|()| service)
+    });
+    let service = resolved.map_err(|cause| {
+        let is_port = matches!(cause, FaultCause::PortNotFound { .. } | FaultCause::OutOfBounds { .. });
+        report.error(&at.field(if is_port { "port" } else { "name" }), cause)
+    });
+    Ok(ModelEndpoint::Service { service: service?, path: path? })
 }
 
 /// The gateway's credential, which must be fit for a header field.

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cause::ObjectName;
-use ir::{Backend, Key, KeyId, Listener, ListenerId, Method, ModelId, Part, ProviderId, Route, RouteId, ServiceId, Snapshot};
+use ir::{
+    Backend, Key, KeyId, Listener, ListenerId, Method, Model, ModelEndpoint, ModelId, Part, ProviderId, Route, RouteId,
+    ServiceId, Snapshot,
+};
 
 use crate::translation::Translation;
 
@@ -23,12 +26,14 @@ impl Translation {
             whole.routes.iter().filter_map(|(id, route)| Some((id.clone(), on_gateway(route, gateway)?))).collect();
         let mut needs = Needs::default();
         routes.values().for_each(|route| needs.add(route));
-        let models: BTreeMap<_, _> = picked(&whole.models, &needs.models);
+        for id in needs.models.clone() {
+            whole.models.get(id).into_iter().for_each(|model| needs.add_model(model));
+        }
         Snapshot {
             certificates,
             keys: self.keys_of(gateway),
             providers: picked(&whole.providers, &needs.providers),
-            models,
+            models: picked(&whole.models, &needs.models),
             services: picked(&whole.services, &needs.services),
             settings: self.settings.get(gateway).cloned().unwrap_or_else(|| whole.settings.clone()),
             listeners,
@@ -131,6 +136,14 @@ struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
+    fn add_model(&mut self, model: &'a Part<Arc<Model>>) {
+        if let Ok(model) = model.as_result()
+            && let ModelEndpoint::Service { service, .. } = &model.endpoint
+        {
+            self.services.insert(service);
+        }
+    }
+
     fn add(&mut self, route: &'a Route) {
         let Ok(serve) = route.serve.as_result() else { return };
         for method in &serve.checks.authentication.methods {

@@ -57,7 +57,7 @@ pub fn translate_again(manifests: &Manifests, context: &Context, memory: &mut Me
     ingresses::listen(&world, &mut listeners, &mut gathered.faults);
     let providers = providers::translate(&world, &mut gathered.faults);
     let keys = keys::translate(&world, &mut gathered.faults);
-    let mut models = models::translate(&world, &mut gathered.faults);
+    let mut models = models::translate(&world, &mut gathered);
     let methods = methods(&governed);
     let around = Surroundings { world: &world, listeners: &listeners, providers: &providers, methods: &methods };
     memory.enter(&around);

@@ -167,6 +167,20 @@ impl<'a> Targets<'a> {
         })
     }
 
+    /// Where a model's provider is.
+    fn place(&self, written: &ir::ModelEndpoint, id: &ir::ModelId, route: &ObjectRef) -> Result<Url, Arc<Fault>> {
+        match written {
+            ir::ModelEndpoint::Url(place) => url(place, format!("AiModel {id}").into(), (self.guard, route)),
+            ir::ModelEndpoint::Service { service, path } => {
+                let target = self.service(&Part::Ready(service.clone()), route)?;
+                let host = format!("{}.{}.svc:{}", service.name.name, service.name.namespace, service.port);
+                // Names of Services are fit for a header field; an unfit one is not looked up by its name.
+                let host = HeaderValue::from_str(&host).unwrap_or_else(|_| HeaderValue::from_static("localhost"));
+                Ok(Url { target, host, prefix: Arc::clone(path) })
+            }
+        }
+    }
+
     fn model(&self, id: &ir::ModelId, route: &ObjectRef) -> ModelTarget {
         let own = id.0.namespace == route.name.namespace;
         let qualified: Arc<str> = id.to_string().into();
@@ -190,7 +204,7 @@ impl<'a> Targets<'a> {
             written.credential.as_ref().and_then(|credential| secret_header(&format!("Bearer {}", credential.expose())));
         ModelTarget {
             upstream_name: Arc::clone(&written.model),
-            place: url(&written.endpoint, format!("AiModel {id}").into(), (self.guard, route)),
+            place: self.place(&written.endpoint, id, route),
             authorization,
             names,
         }
