@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
-use crate::evidence::{Evidence, Outcome, Record};
+use crate::evidence::{self, Evidence, Outcome, Record};
 use crate::redact;
 
 /// Appends the line of a call, its line feed included. `docs` is the base address of the causes'
@@ -183,8 +183,8 @@ impl<'a> Judged<'a> {
         let metered = evidence.metered.as_ref();
         Self {
             generation: evidence.generation,
-            route: located.map(|located| Shown(&located.route)),
-            version: located.and_then(|located| located.version.as_deref()),
+            route: located.map(|located| Shown(located.route())),
+            version: located.and_then(evidence::Located::version),
             principal: principal.map(|principal| &*principal.name).filter(|name| !name.is_empty()),
             principal_kind: principal.map(|principal| principal.kind.as_str()),
             team: principal.and_then(|principal| principal.team.as_deref()),

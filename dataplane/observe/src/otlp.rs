@@ -94,7 +94,7 @@ fn span(record: &Record, docs: &str) -> Span {
     let took = u64::try_from(record.outcome.duration.as_nanos()).unwrap_or(u64::MAX);
     let method = known_method(received.method.as_str()).unwrap_or("HTTP");
     let name = match &record.evidence.located {
-        Some(located) => format!("{method} {}", located.route),
+        Some(located) => format!("{method} {}", located.route()),
         None => method.to_owned(),
     };
     let cause = record.outcome.refused.as_ref();
@@ -160,8 +160,8 @@ fn attributes(record: &Record, docs: &str) -> Vec<KeyValue> {
 fn own_attributes(record: &Record, docs: &str, all: &mut Vec<KeyValue>) {
     let evidence = &record.evidence;
     if let Some(located) = &evidence.located {
-        all.push(text("doorward.route", &located.route.to_string()));
-        all.extend(located.version.as_deref().map(|version| text("doorward.version", version)));
+        all.push(text("doorward.route", &located.route().to_string()));
+        all.extend(located.version().map(|version| text("doorward.version", version)));
     }
     if let Some(principal) = evidence.principal.as_ref().filter(|_| evidence.proven()) {
         all.push(text("doorward.principal", &principal.name));

@@ -101,7 +101,7 @@ impl LastHour {
             slot.calls += 1;
             if let Some((_, denial)) = &record.outcome.refused {
                 let code = denial.entry().code;
-                let route = record.evidence.located.as_ref().map(|located| located.route.clone());
+                let route = record.evidence.located.as_ref().map(|located| located.route().clone());
                 let pair = (code, route);
                 let full = slot.refused.len() >= PAIRS && !slot.refused.contains_key(&pair);
                 *slot.refused.entry(if full { (code, None) } else { pair }).or_default() += 1;
@@ -125,7 +125,7 @@ mod tests {
     fn call(second: i64, route: &str, denial: Option<Denial>) -> Box<Record> {
         let mut record = samples::served("/a");
         record.evidence.received.at = Timestamp::from_second(second).unwrap();
-        record.evidence.located.as_mut().unwrap().route = ObjectName::new("shop", route);
+        record.evidence.located = Some(samples::located(ObjectName::new("shop", route)));
         record.outcome.refused = denial.map(|denial| (Check::Meter, denial));
         Box::new(record)
     }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use policy::principal::{Facts, Principal, PrincipalKind};
 
 use crate::decision::DecisionIds;
-use crate::evidence::{Evidence, HeadText, Located, Metered, Outcome, Received, Record};
+use crate::evidence::{Evidence, HeadText, Located, Metered, Outcome, Received, Record, RouteNames};
 use crate::trace::TraceContext;
 
 /// `2026-03-01T12:00:00.25Z`, in milliseconds.
@@ -16,6 +16,12 @@ pub(crate) const AT: i64 = 1_772_366_400_250;
 
 pub(crate) fn route() -> ObjectName {
     ObjectName::new("shop", "orders")
+}
+
+/// The only version of a route.
+pub(crate) fn located(route: ObjectName) -> Located {
+    let names = Arc::new(RouteNames { route, versions: vec!["2.1.0".into()] });
+    Located { names, version: Some(0), chosen_by: Some("default") }
 }
 
 pub(crate) fn principal() -> Principal {
@@ -49,7 +55,7 @@ pub(crate) fn evidence(target: &str) -> Evidence {
         trace: TraceContext::of(&HeaderMap::new(), [0x11, 0x2200, 0], 1_000_000),
     };
     let mut evidence = Evidence::new(received, 7);
-    evidence.located = Some(Located { route: route(), version: Some("2.1.0".into()), chosen_by: Some("default") });
+    evidence.located = Some(located(route()));
     evidence.client = Some("203.0.113.9".parse().unwrap());
     evidence.credentials = vec![
         CredentialReport {

@@ -77,7 +77,7 @@ pub(crate) fn locate<'a>(
     // The router was built from this list.
     let Some(route) = runtime.routes.get(hit.route) else { return Err(Denial::Route(RouteCause::Internal)) };
     trail.route = Some(route);
-    evidence.located = Some(evidence::Located { route: route.name.clone(), version: None, chosen_by: None });
+    evidence.located = Some(evidence::Located { names: Arc::clone(&route.names), version: None, chosen_by: None });
     let serve = route.serve.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
     evidence.redacted_query = serve.authentication.redacted.clone();
     let below = path.get(hit.matched..).unwrap_or_default();
@@ -96,7 +96,7 @@ pub(crate) fn locate<'a>(
     if let Some(told) = &mut evidence.located
         && route.id.kind == RouteKind::ApiRoute
     {
-        told.version = Some(Arc::clone(&version.text));
+        told.version = Some(selected.index);
         told.chosen_by = Some(chosen_by(selected.chosen));
     }
     let backend = version.backend.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;

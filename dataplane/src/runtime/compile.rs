@@ -8,6 +8,7 @@ use bytes::Bytes;
 use cause::{Fault, FaultCause, FieldPath, ObjectRef};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ir::{Part, ProviderId, Snapshot};
+use observe::evidence::RouteNames;
 use policy::addresses::AddressRules;
 use policy::keys::KeyRing;
 use policy::principal::Principal;
@@ -36,11 +37,10 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
     let routes: Vec<Arc<Route>> = order
         .iter()
         .map(|written| {
-            Arc::new(Route {
-                name: written.id.name.clone(),
-                id: written.id.clone(),
-                serve: serve(written, &targets, &providers, state),
-            })
+            let serve = serve(written, &targets, &providers, state);
+            let versions = serve.iter().flat_map(|serve| &serve.versions).map(|version| Arc::clone(&version.text)).collect();
+            let names = Arc::new(RouteNames { route: written.id.name.clone(), versions });
+            Arc::new(Route { name: written.id.name.clone(), id: written.id.clone(), names, serve })
         })
         .collect();
     let keys = KeyRing::new(snapshot.keys.values().map(Arc::clone));

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use cause::{Fault, ObjectName};
 use ir::RouteId;
+use observe::evidence::RouteNames;
 use policy::keys::KeyRing;
 use policy::principal::Principal;
 
@@ -76,6 +77,8 @@ pub(crate) struct Route {
     pub(crate) name: ObjectName,
     /// The same, as keys name it.
     pub(crate) id: RouteId,
+    /// What evidence calls it and its versions.
+    pub(crate) names: Arc<RouteNames>,
     /// What it serves, or why it is closed.
     pub(crate) serve: Result<Serve, Arc<Fault>>,
 }

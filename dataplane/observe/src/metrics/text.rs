@@ -261,7 +261,7 @@ mod tests {
         record.outcome.usage = Some(Usage { input: 1, output: 0, estimated: false });
         for index in 0..1000 {
             record.evidence.model = Some(format!("m{index}").into());
-            record.evidence.located.as_mut().unwrap().route = cause::ObjectName::new("a", format!("r{index}"));
+            record.evidence.located = Some(samples::located(cause::ObjectName::new("a", format!("r{index}"))));
             record.outcome.status = index;
             shard.finished(&record.evidence, &record.outcome);
         }

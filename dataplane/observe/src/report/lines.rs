@@ -35,13 +35,13 @@ impl Telling<'_> {
             return Vec::new();
         };
         let chosen_by = located.chosen_by;
-        let version = located.version.as_ref().map(|version| match chosen_by {
+        let version = located.version().map(|version| match chosen_by {
             Some("default") => format!("  version {version} (default: nothing in the request named one)"),
             Some(chosen_by) => format!("  version {version} (named by {chosen_by})"),
             None => format!("  version {version}"),
         });
         let told = state != State::Refused || version.is_some();
-        told.then(|| format!("{}{}", located.route, version.unwrap_or_default())).into_iter().collect()
+        told.then(|| format!("{}{}", located.route(), version.unwrap_or_default())).into_iter().collect()
     }
 
     fn screen(&self, state: State) -> Vec<String> {
