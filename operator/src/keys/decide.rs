@@ -10,8 +10,6 @@ use translate::Manifests;
 use translate::issue::{self, Ownership};
 use translate::parse;
 
-/// The annotation of a generated Secret that says when its text was made (RFC 3339).
-pub const ISSUED_AT: &str = "doorward.dev/issued-at";
 /// The annotation of a generated Secret that holds the value of the key's `doorward.dev/rotate` for
 /// which its text was made.
 pub const ROTATED_FOR: &str = "doorward.dev/rotated-for";
@@ -57,13 +55,13 @@ pub fn decide(key: &ApiKey, secret: Option<&Secret>, now: Timestamp) -> Decision
     if wanted.is_some() && wanted.map(String::as_str) != annotation(secret, ROTATED_FOR) {
         return Decision::Rotate { until: until() };
     }
-    let Some(every_ms) = rotation.every_ms else { return nothing };
+    if rotation.every_ms.is_none() {
+        return nothing;
+    }
     // A Secret without its time, which somebody took away, is as old as one can be.
-    let issued = annotation(secret, ISSUED_AT).and_then(|text| text.parse().ok());
-    match issued.map(|issued| after(issued, every_ms)) {
-        Some(None) => nothing,
-        Some(Some(due)) if now < due => Decision::Nothing { until: Some(due) },
-        Some(Some(_)) | None => Decision::Rotate { until: until() },
+    match issue::next_rotation(key, secret) {
+        Some(due) if now < due => Decision::Nothing { until: Some(due) },
+        Some(_) | None => Decision::Rotate { until: until() },
     }
 }
 
@@ -172,7 +170,7 @@ mod tests {
         }
         let nothing = Decision::Nothing { until: None };
         let rotate = |until: &str| Decision::Rotate { until: time(until) };
-        let issued = |at: &str| Some(secret(json!({ISSUED_AT: at}), |_| {}));
+        let issued = |at: &str| Some(secret(json!({issue::ISSUED_AT: at}), |_| {}));
         let plain = || key(json!({}), json!({}));
         let daily = || key(json!({"rotation": {"every": "1d", "overlap": "2h"}}), json!({}));
 
@@ -188,7 +186,7 @@ mod tests {
         check(&daily(), issued("soon"), rotate("2026-06-01T14:00:00Z"));
 
         let asked = |value: &str| key(json!({}), json!({"doorward.dev/rotate": value}));
-        let answered = |value: &str| Some(secret(json!({ISSUED_AT: NOW, ROTATED_FOR: value}), |_| {}));
+        let answered = |value: &str| Some(secret(json!({issue::ISSUED_AT: NOW, ROTATED_FOR: value}), |_| {}));
         check(&asked("1"), issued(NOW), rotate("2026-06-02T12:00:00Z"));
         check(&asked("1"), answered("1"), nothing);
         check(&asked("2"), answered("1"), rotate("2026-06-02T12:00:00Z"));
@@ -217,7 +215,7 @@ mod tests {
                 manifests.api_keys.insert(ObjectName::new("shop", *name), Written::Good(Arc::new(key)));
             }
             for (name, data) in secrets {
-                let secret = secret(json!({ISSUED_AT: NOW}), |object| {
+                let secret = secret(json!({issue::ISSUED_AT: NOW}), |object| {
                     object["metadata"]["ownerReferences"][0]["name"] = json!(name);
                     object["data"] = data.clone();
                 });

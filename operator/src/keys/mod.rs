@@ -8,5 +8,5 @@
 mod decide;
 mod write;
 
-pub use decide::{Decision, ISSUED_AT, ROTATED_FOR, Survey, Work, decide, survey};
+pub use decide::{Decision, ROTATED_FOR, Survey, Work, decide, survey};
 pub use write::{KeyError, Outcome, carry_out};

@@ -14,7 +14,7 @@ use thiserror::Error;
 use translate::issue;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::decide::{Decision, ISSUED_AT, ROTATED_FOR, Work, decide};
+use super::decide::{Decision, ROTATED_FOR, Work, decide};
 
 /// Who writes generated Secrets, to the API server.
 const MANAGER: &str = "doorward-keys";
@@ -154,7 +154,7 @@ fn text(entropy: &mut [u8; ENTROPY]) -> Option<KeyText> {
 
 /// Writes down what the text was made for.
 fn mark(annotations: &mut BTreeMap<String, String>, key: &ApiKey, now: Timestamp) {
-    annotations.insert(ISSUED_AT.to_owned(), now.to_string());
+    annotations.insert(issue::ISSUED_AT.to_owned(), now.to_string());
     match key.metadata.annotations.as_ref().and_then(|annotations| annotations.get(issue::ROTATE)) {
         Some(wanted) => annotations.insert(ROTATED_FOR.to_owned(), wanted.clone()),
         None => annotations.remove(ROTATED_FOR),
