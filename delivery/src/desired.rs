@@ -1,7 +1,7 @@
 //! What one Gateway should serve, encoded once for all of its replicas.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use ir::{Delta, ResourceId, Snapshot};
@@ -15,7 +15,8 @@ pub(crate) struct Desired {
     pub(crate) digest: Digest,
     snapshot: Arc<Snapshot>,
     resources: BTreeMap<ResourceId, Arc<Encoded>>,
-    versions: HashMap<Bytes, Version>,
+    /// By encoded id; made when a replica comes that holds something.
+    ids: OnceLock<HashSet<Bytes>>,
 }
 
 impl Desired {
@@ -37,9 +38,8 @@ impl Desired {
             }
             None => snapshot.resources().for_each(|resource| take(&resource)),
         }
-        let versions = resources.values().map(|encoded| (encoded.id.clone(), encoded.version)).collect();
         let digest = digest(resources.values().map(|encoded| encoded.version));
-        Self { revision: Revision::default(), digest, snapshot, resources, versions }
+        Self { revision: Revision::default(), digest, snapshot, resources, ids: OnceLock::new() }
     }
 
     pub(crate) fn numbered(self, revision: Revision) -> Self {
@@ -48,15 +48,35 @@ impl Desired {
 
     /// What a replica that has `sent` lacks, what is used before what uses it, and what it has too much.
     pub(crate) fn since(&self, sent: &Sent) -> (Vec<Arc<Encoded>>, Vec<Bytes>) {
-        let lacks = |encoded: &&Arc<Encoded>| sent.version(&encoded.id) != Some(encoded.version);
-        let upserts = self.resources.values().filter(lacks).map(Arc::clone).collect();
-        let removals = match sent {
-            Sent::Held(held) => held.keys().filter(|id| !self.versions.contains_key(*id)).cloned().collect(),
-            Sent::All(all) => {
-                let gone = all.resources.iter().rev().filter(|(id, _)| !self.resources.contains_key(*id));
-                gone.map(|(_, encoded)| encoded.id.clone()).collect()
+        match sent {
+            Sent::Held(held) => self.since_held(held),
+            Sent::All(all) => self.since_all(all),
+        }
+    }
+
+    fn since_held(&self, held: &BTreeMap<Bytes, Version>) -> (Vec<Arc<Encoded>>, Vec<Bytes>) {
+        let lacks = |encoded: &&Arc<Encoded>| held.get(&encoded.id) != Some(&encoded.version);
+        let ids = self.ids.get_or_init(|| self.resources.values().map(|encoded| encoded.id.clone()).collect());
+        let removals = held.keys().filter(|id| !ids.contains(*id)).cloned().collect();
+        (self.resources.values().filter(lacks).map(Arc::clone).collect(), removals)
+    }
+
+    /// Both are in the order of their ids, so one walk over the two finds it.
+    fn since_all(&self, all: &Self) -> (Vec<Arc<Encoded>>, Vec<Bytes>) {
+        let (mut upserts, mut removals) = (Vec::new(), Vec::new());
+        let mut before = all.resources.iter().peekable();
+        for (id, encoded) in &self.resources {
+            while let Some((_, gone)) = before.next_if(|(earlier, _)| *earlier < id) {
+                removals.push(gone.id.clone());
             }
-        };
+            let same = before.next_if(|(earlier, _)| *earlier == id);
+            if same.is_none_or(|(_, same)| !Arc::ptr_eq(same, encoded) && same.version != encoded.version) {
+                upserts.push(Arc::clone(encoded));
+            }
+        }
+        removals.extend(before.map(|(_, gone)| gone.id.clone()));
+        // What uses goes before what it used.
+        removals.reverse();
         (upserts, removals)
     }
 }
@@ -67,13 +87,4 @@ pub(crate) enum Sent {
     Held(BTreeMap<Bytes, Version>),
     /// All of this.
     All(Arc<Desired>),
-}
-
-impl Sent {
-    fn version(&self, id: &Bytes) -> Option<Version> {
-        match self {
-            Self::Held(held) => held.get(id).copied(),
-            Self::All(all) => all.versions.get(id).copied(),
-        }
-    }
 }
