@@ -11,7 +11,7 @@ mod limit;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use combined::{Combined, Counter, look, take_all};
-pub use limit::RequestLimit;
+pub use limit::{RequestLimit, reset_seconds};
 
 /// Far below the largest number, so that sums of it with any real time do not overflow.
 const DEEPEST: u64 = u64::MAX / 4;

@@ -205,10 +205,10 @@ pub struct Metered {
     pub limit: Arc<str>,
     /// Calls left now.
     pub remaining: u64,
-    /// The value of `RateLimit`.
-    pub rate_limit: HeaderValue,
-    /// The value of `RateLimit-Policy`.
-    pub policy: HeaderValue,
+    /// Seconds until all are back, or until the next one where none is left.
+    pub reset_seconds: u64,
+    /// Calls that it allows, and in how many seconds.
+    pub allowed: (u64, u64),
 }
 
 /// How a call ended.

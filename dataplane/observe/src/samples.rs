@@ -84,12 +84,7 @@ pub(crate) fn evidence(target: &str) -> Evidence {
     ];
     evidence.shadow =
         vec![(Check::Authorize, Denial::Access(Access::RuleDenied { route: route(), rule: "office-hours".into() }))];
-    evidence.metered = Some(Metered {
-        limit: "per-key".into(),
-        remaining: 97,
-        rate_limit: HeaderValue::from_static("\"per-key\";r=97;t=2"),
-        policy: HeaderValue::from_static("\"per-key\";q=100;w=60"),
-    });
+    evidence.metered = Some(Metered { limit: "per-key".into(), remaining: 97, reset_seconds: 2, allowed: (100, 60) });
     evidence
 }
 

@@ -73,6 +73,6 @@ pub(crate) async fn admit<'a>(
     let credentials = identify::identify(context, parts, &located, evidence).await.map_err(refused(Check::Identify))?;
     authorize::authorize(context, parts, &located, &credentials, evidence).map_err(refused(Check::Authorize))?;
     let validated = validate::validate(parts, &located, body, evidence).await.map_err(refused(Check::Validate))?;
-    meter::meter(context, &located, &credentials, evidence).map_err(refused(Check::Meter))?;
+    meter::meter(context, &located, &credentials, evidence, trail).map_err(refused(Check::Meter))?;
     Ok(Permit { located, credentials, validated })
 }

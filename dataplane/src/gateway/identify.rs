@@ -105,21 +105,24 @@ async fn judge(
     evidence: &mut Evidence,
 ) -> Result<Option<Credentials>, Denial> {
     let authentication = &located.serve.authentication;
-    let mut good: Option<Credentials> = None;
-    let mut sources: Vec<Arc<str>> = Vec::new();
+    let mut good: Option<(Credentials, Arc<str>)> = None;
+    // Beside the first: mostly there is one.
+    let mut others: Vec<Arc<str>> = Vec::new();
     let mut refused: Option<Denial> = None;
     let mut settle = |tried: Tried, evidence: &mut Evidence| -> Result<(), Denial> {
         let source = Arc::clone(&tried.report.source);
         evidence.credentials.push(tried.report);
         match tried.outcome {
-            Ok(credentials) => {
-                let other = good.as_ref().is_some_and(|known| known.principal != credentials.principal);
-                sources.push(source);
-                if other {
-                    return Err(Denial::Credential(Credential::Ambiguous { sources: sources.clone() }));
+            Ok(credentials) => match &good {
+                None => good = Some((credentials, source)),
+                Some((known, first)) => {
+                    others.push(source);
+                    if known.principal != credentials.principal {
+                        let sources = std::iter::once(first).chain(&others).cloned().collect();
+                        return Err(Denial::Credential(Credential::Ambiguous { sources }));
+                    }
                 }
-                good.get_or_insert(credentials);
-            }
+            },
             // Two values in one place decide at once; so nothing about the others is told.
             Err(denial @ Denial::Credential(Credential::Ambiguous { .. })) => return Err(denial),
             Err(denial) => {
@@ -139,7 +142,7 @@ async fn judge(
         settle(tried, evidence)?;
     }
     match (good, refused) {
-        (Some(credentials), _) => Ok(Some(credentials)),
+        (Some((credentials, _)), _) => Ok(Some(credentials)),
         (None, Some(denial)) => Err(denial),
         (None, None) => Ok(None),
     }

@@ -6,33 +6,36 @@ use cause::{Check, Denial, Limit};
 use ir::Dimension;
 use observe::evidence::{Evidence, Metered};
 use policy::principal::Principal;
-use policy::window::{Combined, Counter, take_all};
+use policy::window::{Combined, Counter, Reading, reset_seconds, take_all};
 
+use super::Trail;
 use super::admit::Context;
 use super::identify::Credentials;
 use super::locate::Located;
-use crate::runtime::HeldLimit;
+use crate::runtime::{HeldLimit, Runtime};
 use crate::state::{CAPACITY, LimitKey, State, counted};
 
 /// Takes one call from every limit, or from none.
-pub(crate) fn meter(
-    context: &Context<'_>,
-    located: &Located<'_>,
+pub(crate) fn meter<'a>(
+    context: &Context<'a>,
+    located: &Located<'a>,
     credentials: &Credentials,
     evidence: &mut Evidence,
+    trail: &mut Trail<'a>,
 ) -> Result<(), Denial> {
-    let own = &located.serve.limits;
-    let keys = credentials.key_index.and_then(|index| context.runtime.key_limits.get(index)).map_or(&[][..], Vec::as_slice);
+    let own: &'a [HeldLimit] = &located.serve.limits;
+    let runtime: &'a Runtime = context.runtime;
+    let keys = credentials.key_index.and_then(|index| runtime.key_limits.get(index)).map_or(&[][..], Vec::as_slice);
     if own.is_empty() && keys.is_empty() {
         return Ok(());
     }
-    let held: Vec<&HeldLimit> = own.iter().chain(keys).collect();
+    let held = |index: usize| own.get(index).or_else(|| keys.get(index - own.len()));
     let caller = Caller::of(context, located, credentials, evidence);
     let view = context.worker.state.limits.view();
     let now = context.worker.clock.monotonic();
     let unused = std::sync::atomic::AtomicU64::new(0);
-    let mut counters = Vec::with_capacity(held.len());
-    for limit in &held {
+    let mut counters = Vec::with_capacity(own.len() + keys.len());
+    for limit in own.iter().chain(keys) {
         let key = caller.key(limit);
         // `explain` counts nothing and keeps nothing.
         let state = if context.explaining { Some(view.known(key).unwrap_or(&unused)) } else { view.counter(key) };
@@ -40,9 +43,9 @@ pub(crate) fn meter(
         counters.push(Counter { limit: &limit.limit, state });
     }
     let mut shadow = Vec::new();
-    let each = |index: usize, reading: policy::window::Reading| {
+    let each = |index: usize, reading: Reading| {
         if !reading.admitted
-            && let Some(limit) = held.get(index).filter(|limit| !limit.enforced())
+            && let Some(limit) = held(index).filter(|limit| !limit.enforced())
         {
             let denial = limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at);
             if !shadow.contains(&denial) {
@@ -52,26 +55,26 @@ pub(crate) fn meter(
     };
     let combined = if context.explaining { policy::window::look(&counters, now, each) } else { take_all(&counters, now, each) };
     evidence.shadow.extend(shadow.into_iter().map(|denial| (Check::Meter, Denial::Limit(denial))));
-    match combined {
-        Combined::Unlimited => Ok(()),
-        Combined::Admitted { decisive, reading } => {
-            evidence.metered = held.get(decisive).map(|limit| metered(limit, &reading));
-            Ok(())
-        }
-        Combined::Refused { decisive, reading } => {
-            let Some(limit) = held.get(decisive) else { return Ok(()) };
-            evidence.metered = Some(metered(limit, &reading));
-            Err(Denial::Limit(limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at)))
-        }
+    let (decisive, reading, admitted) = match combined {
+        Combined::Unlimited => return Ok(()),
+        Combined::Admitted { decisive, reading } => (decisive, reading, true),
+        Combined::Refused { decisive, reading } => (decisive, reading, false),
+    };
+    let Some(limit) = held(decisive) else { return Ok(()) };
+    evidence.metered = Some(metered(limit, &reading));
+    trail.limit = Some((limit.limit.rate_limit(&reading), &limit.limit.policy));
+    if admitted {
+        return Ok(());
     }
+    Err(Denial::Limit(limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at)))
 }
 
-fn metered(limit: &HeldLimit, reading: &policy::window::Reading) -> Metered {
+fn metered(limit: &HeldLimit, reading: &Reading) -> Metered {
     Metered {
         limit: Arc::clone(&limit.limit.name),
         remaining: reading.remaining,
-        rate_limit: limit.limit.rate_limit(reading),
-        policy: limit.limit.policy.clone(),
+        reset_seconds: reset_seconds(reading),
+        allowed: limit.limit.allowed(),
     }
 }
 

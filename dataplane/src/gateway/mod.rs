@@ -29,7 +29,7 @@ use std::task::Poll;
 use cause::{Check, Denial, Framing};
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use ir::Enforcement;
 use observe::evidence::{Evidence, HeadText, Received, Record};
@@ -54,6 +54,8 @@ pub(crate) struct Trail<'a> {
     pub(crate) route: Option<&'a Arc<Route>>,
     /// The version, by its place.
     pub(crate) version: Option<usize>,
+    /// The values of `RateLimit` and `RateLimit-Policy`.
+    pub(crate) limit: Option<(HeaderValue, &'a HeaderValue)>,
 }
 
 impl Trail<'_> {
@@ -88,7 +90,7 @@ pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, reque
     };
     let response = match served {
         Ok(mut response) => {
-            respond::decorate(&mut response, finish.evidence(), &trail);
+            respond::decorate(&mut response, finish.evidence(), &mut trail);
             response
         }
         Err(rejection) => {
@@ -96,7 +98,8 @@ pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, reque
                 tracing::error!(decision = %finish.evidence().received.decision, "a defect ended a request");
             }
             let rejection = blame(rejection, &connection);
-            let response = respond::refuse(&rejection, finish.evidence(), &trail, &runtime, trail.dialect(&parts));
+            let dialect = trail.dialect(&parts);
+            let response = respond::refuse(&rejection, finish.evidence(), &mut trail, &runtime, dialect);
             finish.refuse(rejection);
             response
         }

@@ -20,6 +20,10 @@ pub(super) const DECISION: HeaderName = HeaderName::from_static("doorward-decisi
 /// `Doorward-Code`.
 pub(super) const CODE: HeaderName = HeaderName::from_static("doorward-code");
 
+/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers).
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// The form in which a caller expects refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -63,7 +67,7 @@ struct Problem<'a> {
 pub(super) fn refuse(
     rejection: &Rejection,
     evidence: &Evidence,
-    trail: &Trail<'_>,
+    trail: &mut Trail<'_>,
     runtime: &Runtime,
     dialect: Dialect,
 ) -> Response<ResponseBody> {
@@ -109,14 +113,14 @@ pub(super) fn refuse(
 }
 
 /// What every answer carries, whatever its outcome.
-pub(super) fn decorate(response: &mut Response<ResponseBody>, evidence: &Evidence, trail: &Trail<'_>) {
+pub(super) fn decorate(response: &mut Response<ResponseBody>, evidence: &Evidence, trail: &mut Trail<'_>) {
     let headers = response.headers_mut();
     if let Ok(decision) = HeaderValue::from_str(evidence.received.decision.as_str()) {
         headers.insert(DECISION, decision);
     }
-    if let Some(metered) = &evidence.metered {
-        headers.insert(HeaderName::from_static("ratelimit"), metered.rate_limit.clone());
-        headers.insert(HeaderName::from_static("ratelimit-policy"), metered.policy.clone());
+    if let Some((limit, policy)) = trail.limit.take() {
+        headers.insert(RATE_LIMIT, limit);
+        headers.insert(RATE_LIMIT_POLICY, policy.clone());
     }
     if let Some(index) = trail.version
         && let Some(serve) = trail.route.and_then(|route| route.serve.as_ref().ok())

@@ -52,13 +52,19 @@ impl RequestLimit {
     /// next one where none remains.
     #[must_use]
     pub fn rate_limit(&self, reading: &Reading) -> HeaderValue {
-        let seconds = seconds(if reading.admitted { reading.reset_after } else { reading.retry_after });
+        let seconds = reset_seconds(reading);
         let mut octets = Vec::with_capacity(self.prefix.len() + b";t=".len() + 2 * DIGITS);
         octets.extend_from_slice(&self.prefix);
         push_number(&mut octets, reading.remaining);
         octets.extend_from_slice(b";t=");
         push_number(&mut octets, seconds);
         value(octets)
+    }
+
+    /// Calls that it allows, and in how many seconds.
+    #[must_use]
+    pub const fn allowed(&self) -> (u64, u64) {
+        (self.requests, self.window_ms.div_ceil(1000))
     }
 
     /// The cause of a refused call.
@@ -74,6 +80,12 @@ impl RequestLimit {
             retry_after_seconds: seconds(reading.retry_after).max(1),
         }
     }
+}
+
+/// Seconds until all calls are back, or until the next one where none remains.
+#[must_use]
+pub const fn reset_seconds(reading: &Reading) -> u64 {
+    seconds(if reading.admitted { reading.reset_after } else { reading.retry_after })
 }
 
 /// Digits of the largest number.

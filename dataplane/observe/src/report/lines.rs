@@ -93,23 +93,15 @@ impl Telling<'_> {
         let Some(metered) = &self.evidence.metered else {
             return if state == State::Ok { vec!["no limit".to_owned()] } else { Vec::new() };
         };
-        let of = parameter(&metered.policy, "q").map(|requests| format!(" of {requests}")).unwrap_or_default();
-        let left = format!("{} has {}{of} left", metered.limit, metered.remaining);
+        let (requests, window) = metered.allowed;
+        let left = format!("{} has {} of {requests} left", metered.limit, metered.remaining);
         vec![match state {
             State::NotReached => format!("not reached; {left}"),
             State::Ok | State::Refused | State::Shadow => {
-                let reset = parameter(&metered.rate_limit, "t").map(|seconds| format!(", all of them in {seconds} s"));
-                let window = parameter(&metered.policy, "w").map(|seconds| format!(" in {seconds} s"));
-                format!("{left}{}{}", window.unwrap_or_default(), reset.unwrap_or_default())
+                format!("{left} in {window} s, all of them in {} s", metered.reset_seconds)
             }
         }]
     }
-}
-
-/// A parameter of a `RateLimit` or `RateLimit-Policy` of ours, which hold numbers behind a name.
-fn parameter(value: &http::HeaderValue, name: &str) -> Option<u64> {
-    let parameters = value.to_str().ok()?.rsplit(';');
-    parameters.filter_map(|parameter| parameter.split_once('=')).find(|(found, _)| *found == name)?.1.parse().ok()
 }
 
 /// A principal, for the API's owner.
