@@ -13,11 +13,14 @@ use tokio::sync::watch;
 
 use super::Shared;
 use super::cycle::Pass;
-use crate::status::{Board, Facts, Provisioned, Wanted, Writer, Written, compute};
+use crate::status::{Board, Facts, Plan, Provisioned, Wanted, Writer, Written, compute};
 use crate::store::Key;
 
 /// How long a Secret that is being made is not missed.
 const ISSUING: Duration = Duration::from_secs(1);
+
+/// How many times as long as it took to compute them statuses are left alone then.
+const RESTS: u32 = 3;
 
 /// What upkeep tells of Gateways.
 pub(super) type States = Arc<BTreeMap<ObjectName, Provisioned>>;
@@ -56,12 +59,21 @@ pub(super) async fn run(
         let provisioned = Arc::clone(&states.borrow_and_update());
         let Some(pass) = pass else { continue };
         scribe.meet(&pass, &said);
-        again = None;
-        if !leads {
+        again = scribe.rests.filter(|rests| leads && *rests > Instant::now());
+        if !leads || again.is_some() {
             continue;
         }
-        let wanted = scribe.wanted(&pass, &said, &provisioned);
-        let plan = scribe.board.plan(&wanted, &pass.known, Instant::now(), Timestamp::now());
+        // Away from this thread: streams go on meanwhile.
+        let planned = tokio::task::spawn_blocking(move || {
+            let plan = scribe.plan(&pass, &said, &provisioned);
+            (scribe, plan)
+        });
+        let Ok((back, plan)) = planned.await else {
+            // A panic in there is a defect of ours; the process starts anew.
+            tracing::error!("computing statuses ended in a panic");
+            std::process::abort();
+        };
+        scribe = back;
         again = plan.again;
         for write in plan.writes {
             flying.push(writer.clone().write(write));
@@ -74,11 +86,13 @@ struct Scribe {
     begun: Instant,
     companies: BTreeMap<ObjectName, Company>,
     steady: BTreeMap<ObjectName, Instant>,
+    /// Until when nothing is computed again, so that statuses of many objects take a part of one core.
+    rests: Option<Instant>,
 }
 
 impl Scribe {
     fn new() -> Self {
-        Self { board: Board::default(), begun: Instant::now(), companies: BTreeMap::new(), steady: BTreeMap::new() }
+        Self { board: Board::default(), begun: Instant::now(), companies: BTreeMap::new(), steady: BTreeMap::new(), rests: None }
     }
 
     /// Remembers since when the replicas of each Gateway are the same.
@@ -94,6 +108,15 @@ impl Scribe {
         }
         self.companies.retain(|gateway, _| pass.round.holdings.contains_key(gateway));
         self.steady.retain(|gateway, _| pass.round.holdings.contains_key(gateway));
+    }
+
+    /// What to write now.
+    fn plan(&mut self, pass: &Pass, replicas: &Replicas, provisioned: &BTreeMap<ObjectName, Provisioned>) -> Plan {
+        let begun = Instant::now();
+        let wanted = self.wanted(pass, replicas, provisioned);
+        let plan = self.board.plan(&wanted, &pass.known, Instant::now(), Timestamp::now());
+        self.rests = Some(Instant::now() + begun.elapsed() * RESTS);
+        plan
     }
 
     fn wanted(&self, pass: &Pass, replicas: &Replicas, provisioned: &BTreeMap<ObjectName, Provisioned>) -> BTreeMap<Key, Wanted> {

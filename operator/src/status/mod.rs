@@ -17,3 +17,6 @@ pub use compute::{Facts, Provisioned, compute};
 pub use merge::merge;
 pub use programmed::{Programmed, Until, Witnesses};
 pub use writer::{MANAGER, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Who must have said what, and what conditions say then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cause::ObjectName;
+use delivery::{Refusal, Replica, Replicas, Revision};
+use ir::{ResourceId, RouteId};
+use serde_json::{Value, json};
+use translate::{Standing, Verdict};
+
+use super::conditions::{self, Condition};
+use super::programmed::{Programmed, Until, Witnesses};
+use crate::kinds::Kind;
+use crate::reconcile::{Held, Holding};
+use crate::store::{Key, Pods, Store};
+use crate::watch::{Marks, News, Object, Source, What};
+
+fn name() -> ObjectName {
+    ObjectName::new("shop", "orders")
+}
+
+fn gateway() -> ObjectName {
+    ObjectName::new("edge", "web")
+}
+
+/// Pods as `a+` (ready) and `b-` (not ready).
+fn pods(text: &str) -> Pods {
+    let mut store = Store::default();
+    for word in text.split_whitespace() {
+        let (pod, ready) = word.split_at(1);
+        let value = json!({
+            "metadata": {"labels": {"gateway.networking.k8s.io/gateway-name": "web"}},
+            "status": {"conditions": [{"type": "Ready", "status": if ready == "+" { "True" } else { "False" }}]},
+        });
+        let marks = Marks { uid: pod.into(), generation: 0, version: "1".into(), is_ending: false };
+        let object = Object { name: ObjectName::new("edge", pod), marks, value, status: Value::Null };
+        store.take(News { source: Source { kind: Kind::Pod, namespace: None }, what: What::Changed(Box::new(object)) });
+    }
+    store.pods().clone()
+}
+
+/// Replicas as `a5` (serves revision 5), `a5!` (and refuses the route), `a?` (has said nothing).
+fn replicas(text: &str) -> Replicas {
+    let one = |word: &str| {
+        let (pod, said) = word.split_at(1);
+        let route = ResourceId::Route(RouteId::api(name()));
+        let refused = said.ends_with('!').then(|| Refusal { resource: route, reason: "no such word".into() });
+        let replica = Replica {
+            uid: pod.into(),
+            connected: true,
+            applied: said.trim_end_matches('!').parse().ok().map(Revision),
+            refused: refused.into_iter().collect(),
+        };
+        (Arc::from(pod), replica)
+    };
+    BTreeMap::from([(gateway(), text.split_whitespace().map(one).collect())])
+}
+
+#[test]
+fn every_replica_that_is_ready_must_have_said_so() {
+    let begun = Instant::now();
+    let key = Key::new(Kind::ApiRoute, name());
+    let held = Held { generation: 3, revision: Revision(5), since: begun };
+    let objects = BTreeMap::from([(key.clone(), held)]);
+    let holding = Holding { revision: Revision(9), drain: Duration::ZERO, objects };
+    let check = |ready: &str, said: &str, generation: i64, expected: &str| {
+        let witnesses = Witnesses { replicas: &replicas(said), pods: &pods(ready) };
+        let word = witnesses.ask(&key, generation, (&gateway(), &holding), begun);
+        let found = match word.unwrap() {
+            Programmed::Yes => "yes".to_owned(),
+            Programmed::Waiting { ready, serving, .. } => format!("{serving} of {ready}"),
+            Programmed::Nobody { .. } => "nobody".to_owned(),
+            Programmed::Refused { pod, reason } => format!("{pod}: {reason}"),
+        };
+        assert_eq!(found, expected, "{ready} | {said} | {generation}");
+    };
+    check("a+ b+", "a5 b7", 3, "yes");
+    check("a+ b+", "a5 b4", 3, "1 of 2");
+    check("a+ b+", "a5 b?", 3, "1 of 2");
+    check("a+ b+", "a5", 3, "1 of 2");
+    // One that is not ready does not count, whatever it says.
+    check("a+ b-", "a5", 3, "yes");
+    check("a+ b-", "a5 b5!", 3, "yes");
+    check("a- b-", "a5 b5", 3, "nobody");
+    check("", "", 3, "nobody");
+    check("a+ b+ c+", "a5 b5! c5", 3, "b: no such word");
+    // A refusal of an earlier state says nothing of this one.
+    check("a+ b+", "a5 b4!", 3, "1 of 2");
+    // The object has changed since it was sent.
+    check("a+", "a5", 4, "0 of 1");
+    let witnesses = Witnesses { replicas: &replicas("a5"), pods: &pods("a+") };
+    let other = Key::new(Kind::ApiKey, name());
+    assert_eq!(witnesses.ask(&other, 3, (&gateway(), &holding), begun), None, "it was not sent");
+}
+
+fn verdict(holds: bool, reason: &'static str) -> Verdict {
+    Verdict { holds, reason, message: reason.to_lowercase().into() }
+}
+
+/// `Ready=True/Ready Accepted=True/Accepted ...`
+fn line(conditions: &[Condition]) -> String {
+    let list = conditions::list(conditions, 3);
+    let text = |condition: &Value, field: &str| condition[field].as_str().unwrap().to_owned();
+    let words = list.as_array().unwrap().iter().map(|condition| {
+        assert_eq!(condition["observedGeneration"], json!(3));
+        format!("{}={}/{}", text(condition, "type"), text(condition, "status"), text(condition, "reason"))
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn conditions_say_what_holds_an_object_back() {
+    let until = Until { soon: Instant::now(), met: Instant::now() };
+    let waiting = Programmed::Waiting { gateway: gateway(), ready: 2, serving: 1, until };
+    let nobody = Programmed::Nobody { gateway: gateway(), until };
+    let refused = Programmed::Refused { pod: "a".into(), reason: "r".into() };
+    let check = |accepted: &Verdict, resolved: &Verdict, stalled: Option<Verdict>, word: Option<&Programmed>, expected: &str| {
+        let standing = Standing { accepted: accepted.clone(), resolved_refs: resolved.clone(), stalled };
+        assert_eq!(line(&conditions::of_standing(&standing, word)), expected);
+    };
+    let (yes, resolved) = (verdict(true, "Accepted"), verdict(true, "ResolvedRefs"));
+    let good = "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs";
+    check(&yes, &resolved, None, Some(&Programmed::Yes), &format!("Ready=True/Ready {good} Programmed=True/Programmed"));
+    check(&yes, &resolved, None, None, &format!("Ready=True/Ready {good} Programmed=True/NotNeeded"));
+    let expected = format!("Ready=Unknown/Pending {good} Programmed=Unknown/Pending Reconciling=True/Pending");
+    check(&yes, &resolved, None, Some(&waiting), &expected);
+    check(&yes, &resolved, None, Some(&nobody), &format!("Ready=False/NoResources {good} Programmed=False/NoResources"));
+    let expected = format!("Ready=False/Refused {good} Programmed=False/Refused Stalled=True/Refused");
+    check(&yes, &resolved, None, Some(&refused), &expected);
+    let missing = verdict(false, "BackendNotFound");
+    let expected =
+        "Ready=False/BackendNotFound Accepted=True/Accepted ResolvedRefs=False/BackendNotFound Programmed=True/Programmed";
+    check(&yes, &missing, None, Some(&Programmed::Yes), expected);
+    let last_good = verdict(false, "ServingLastGood");
+    let expected = "Ready=False/ServingLastGood Accepted=False/ServingLastGood ResolvedRefs=True/ResolvedRefs \
+                    Programmed=False/ServingLastGood Stalled=True/ServingLastGood";
+    check(&last_good, &resolved, Some(last_good.clone()), Some(&Programmed::Yes), expected);
+}
+
+#[test]
+fn of_two_words_the_worse_one_counts() {
+    let until = Until { soon: Instant::now(), met: Instant::now() };
+    let waiting = || Programmed::Waiting { gateway: gateway(), ready: 2, serving: 1, until };
+    let refused = || Programmed::Refused { pod: "a".into(), reason: "r".into() };
+    assert_eq!(Programmed::Yes.worse(waiting()), waiting());
+    assert_eq!(waiting().worse(Programmed::Yes), waiting());
+    assert_eq!(refused().worse(waiting()), refused());
+    assert_eq!(waiting().worse(refused()), refused());
+}
