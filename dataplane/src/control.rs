@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use cause::{Fault, Severity};
+use ir::RouteId;
 use jiff::Timestamp;
 use observe::decision::DecisionId;
 use observe::observer::{self, Observer, ObserverHandle, Process};
@@ -85,6 +86,8 @@ pub struct Gateway {
     stop_issuers: watch::Sender<bool>,
     observer: Observer,
     bound: Mutex<BTreeMap<Port, Bound>>,
+    /// Routes that are closed here alone, and why.
+    closed: Mutex<Vec<(RouteId, String)>>,
     /// Ports of the configuration that could not be bound, and why.
     unbound: Mutex<BTreeMap<Port, String>>,
     generation: Mutex<u64>,
@@ -237,6 +240,7 @@ impl Gateway {
             stop_issuers,
             observer,
             bound: Mutex::default(),
+            closed: Mutex::new(closed(snapshot, &runtime)),
             unbound: Mutex::default(),
             generation: Mutex::new(1),
             ready,
@@ -258,6 +262,7 @@ impl Gateway {
             *generation
         };
         let runtime = Arc::new(compile(snapshot, &self.placement, &self.handle.state, generation));
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed(snapshot, &runtime);
         self.handle.serving.swap(Arc::clone(&runtime));
         self.crew.swap(&runtime).await;
         self.handle.state.retain_key_sets();
@@ -276,6 +281,13 @@ impl Gateway {
     /// configuration on. Counts once.
     pub fn never_call(&self, addresses: Vec<IpAddr>) {
         self.handle.state.never_call(addresses);
+    }
+
+    /// The routes that the snapshot has as good and this gateway cannot compile, and why: whoever made the snapshot is of
+    /// another version.
+    #[must_use]
+    pub fn closed(&self) -> Vec<(RouteId, String)> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The ports of the configuration that are not listened on, and why.
@@ -361,6 +373,25 @@ impl Gateway {
         self.crew.listen(sockets, &listen::Door { port, tls, close: closing });
         Ok(Bound { address, close })
     }
+}
+
+/// The routes that are good in `snapshot` and closed in what was compiled of it.
+fn closed(snapshot: &ir::Snapshot, runtime: &Runtime) -> Vec<(RouteId, String)> {
+    let both = snapshot.routes.values().zip(&runtime.routes);
+    let closed = both.filter_map(|(written, compiled)| {
+        let written = written.serve.as_result().ok()?;
+        let fault = match &compiled.serve {
+            Err(fault) => fault,
+            Ok(serve) => {
+                let mut versions = written.versions.iter().zip(&serve.versions);
+                versions.find_map(|(written, compiled)| {
+                    compiled.backend.as_ref().err().filter(|_| written.backend.as_result().is_ok())
+                })?
+            }
+        };
+        Some((compiled.id.clone(), fault.message()))
+    });
+    closed.collect()
 }
 
 fn socket(address: SocketAddr) -> std::io::Result<StdListener> {

@@ -24,7 +24,7 @@ pub(crate) struct Replica {
     pub(crate) ready: watch::Sender<bool>,
     /// What serves.
     pub(crate) held: Held,
-    /// The listeners of it that do not serve, each with the reason.
+    /// What of it does not serve, each with the reason.
     pub(crate) refused: Vec<(ResourceId, String)>,
     /// Whether the pod ends.
     pub(crate) leaving: bool,
@@ -67,9 +67,10 @@ impl Replica {
         // Where no port can be had nothing comes in, so whoever sends requests must go elsewhere.
         let serves = snapshot.listeners.is_empty() || !self.gateway.addresses().is_empty();
         self.ready.send_replace(serves && !self.leaving);
-        let refused = refused(snapshot, &self.gateway.unbound());
-        for (listener, reason) in refused.iter().filter(|refusal| !self.refused.contains(refusal)) {
-            tracing::warn!(%listener, %reason, "a listener does not serve");
+        let mut refused = refused(snapshot, &self.gateway.unbound());
+        refused.extend(self.gateway.closed().into_iter().map(|(id, reason)| (ResourceId::Route(id), reason)));
+        for (resource, reason) in refused.iter().filter(|refusal| !self.refused.contains(refusal)) {
+            tracing::warn!(%resource, %reason, "a part of the configuration does not serve");
         }
         self.refused.clone_from(&refused);
         self.subscriber.settle(&self.held, refused).await;

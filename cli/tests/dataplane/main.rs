@@ -5,6 +5,7 @@
 mod support;
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use support::{Operator, Pod, free_port, state};
 
@@ -69,5 +70,38 @@ async fn a_port_that_cannot_be_had_is_told_and_the_others_serve() {
     drop(taken);
     let replica = operator.hears(|replica| replica.refused.len() == 1).await;
     assert_eq!(&*replica.refused[0].reason, "port 50080 cannot be served from a pod; choose another");
+    program.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_only_this_pod_cannot_serve_is_closed_and_told() {
+    let (plain, operator_port) = (free_port(), free_port());
+    let pod = Pod::new(operator_port);
+    let program = pod.start();
+    let operator = Operator::start(&pod, operator_port).await;
+    let good = state(plain, "good");
+    operator.publish(good.clone()).await;
+    program.answers(plain, "good").await;
+    let mut skewed = (*good).clone();
+    let (id, route) = good.routes.iter().next().unwrap();
+    let mut serve = (**route.serve.as_result().unwrap()).clone();
+    serve.checks.authorization.rules.push(ir::Rule {
+        name: "of-tomorrow".into(),
+        effect: ir::Effect::Deny,
+        enforcement: ir::Enforcement::Enforce,
+        methods: Vec::new(),
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        when: Some(ir::Part::Ready("request.mood(".into())),
+    });
+    skewed.routes.insert(id.clone(), Arc::new(ir::Route { serve: ir::Part::Ready(serve.into()), ..(**route).clone() }));
+    operator.publish(skewed.into()).await;
+    let replica = operator.hears(|replica| !replica.refused.is_empty()).await;
+    assert_eq!(replica.refused[0].resource, ir::ResourceId::Route(id.clone()));
+    assert!(!replica.refused[0].reason.is_empty());
+    assert_eq!(program.get(plain, "/orders").await, None, "what cannot be checked is not served");
+    let revision = operator.publish(good).await;
+    operator.hears(|replica| replica.applied == Some(revision) && replica.refused.is_empty()).await;
+    program.answers(plain, "good").await;
     program.kill().await;
 }
