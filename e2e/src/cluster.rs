@@ -228,7 +228,8 @@ pub(crate) fn kubectl_at(place: &Place) -> Command {
 pub fn environment(place: &Place) -> impl Iterator<Item = (&'static str, String)> {
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     // Programs that enter another cluster, by `cluster env`, are of no use inside of this one.
-    let path = path.split(':').filter(|folder| !folder.starts_with("/tmp/doorward-")).collect::<Vec<_>>().join(":");
+    let clusters = std::env::temp_dir().join("doorward-").display().to_string();
+    let path = path.split(':').filter(|folder| !folder.starts_with(&clusters)).collect::<Vec<_>>().join(":");
     let own = |relative: &str| place.path(relative).display().to_string();
     [
         ("KUBECONFIG", own("kubeconfigs/admin")),

@@ -29,7 +29,7 @@ impl Place {
         if name.is_empty() || name.len() > 30 || !name.bytes().all(fits) {
             return Err(Failure::usage(format!("`{name}` names no cluster: write small letters, digits and dashes, at most 30")));
         }
-        Ok(Self { name: name.to_owned(), folder: PathBuf::from(format!("/tmp/doorward-{name}")) })
+        Ok(Self { name: name.to_owned(), folder: std::env::temp_dir().join(format!("doorward-{name}")) })
     }
 
     /// The place that lies in a folder.
