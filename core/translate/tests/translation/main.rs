@@ -11,7 +11,10 @@ mod laws;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod parents;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod rows;
+#[cfg(test)]
 mod told;
