@@ -1,0 +1,57 @@
+//! What a Gateway gets in its namespace, when something is in the way and when it changes.
+
+use xtask::Failure;
+
+use super::{World, ensure};
+use crate::doorward::{self, PATIENCE, condition};
+use crate::run::until;
+
+const NAMESPACE: &str = "crowded";
+
+/// A name that somebody else has: told, left alone, and taken when it is free.
+pub(super) fn taken(world: &World) -> Result<(), Failure> {
+    world.cluster.apply(&format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n---\n\
+         apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web-doorward, namespace: {NAMESPACE}}}\ndata: {{whose: mine}}\n---\n\
+         apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: web, namespace: {NAMESPACE}}}\n\
+         spec: {{gatewayClassName: doorward, listeners: [{{name: http, port: 80, protocol: HTTP}}]}}\n"
+    ))?;
+    let gateway = ["gateway", "web", "-n", NAMESPACE];
+    condition(&world.cluster, &gateway, "Programmed", "False")?;
+    until(PATIENCE, "status names what is in the way", || {
+        let found = world.cluster.get(&gateway).map_err(|failure| failure.to_string())?;
+        let conditions = found["status"]["conditions"].to_string();
+        if conditions.contains("ConfigMap crowded/web-doorward") { Ok(()) } else { Err(conditions) }
+    })?;
+    let map = ["configmap", "web-doorward", "-n", NAMESPACE];
+    let found = world.cluster.get(&map)?;
+    let is_as_it_was = found["data"] == serde_json::json!({"whose": "mine"}) && found["metadata"]["ownerReferences"].is_null();
+    ensure(is_as_it_was, || format!("somebody else's object was written: {found}"))?;
+    world.cluster.kubectl(&["delete", "configmap", "web-doorward", "-n", NAMESPACE])?;
+    doorward::programmed(&world.cluster, NAMESPACE, "web")?;
+    autoscaling(world)?;
+    world.cluster.kubectl(&["delete", "namespace", NAMESPACE]).map(drop)
+}
+
+/// An autoscaler comes and goes with what asks for it, and never takes replicas below its bound.
+fn autoscaling(world: &World) -> Result<(), Failure> {
+    let config = |deployment: &str| {
+        world.cluster.apply(&format!(
+            "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {{name: web, namespace: {NAMESPACE}}}\n\
+             spec: {{deployment: {deployment}}}\n"
+        ))
+    };
+    config("{autoscaling: {minReplicas: 3, maxReplicas: 4}}")?;
+    let reference =
+        r#"{"spec":{"infrastructure":{"parametersRef":{"group":"doorward.dev","kind":"GatewayConfig","name":"web"}}}}"#;
+    world.cluster.kubectl(&["patch", "gateway", "web", "-n", NAMESPACE, "--type=merge", "-p", reference])?;
+    let deployment = ["deployment", "web-doorward", "-n", NAMESPACE];
+    world.cluster.until_value(PATIENCE, &["hpa", "web-doorward", "-n", NAMESPACE], ".spec.maxReplicas", "4")?;
+    world.cluster.until_value(PATIENCE, &deployment, ".spec.replicas", "3")?;
+    config("{replicas: 1}")?;
+    world.cluster.until_value(PATIENCE, &deployment, ".spec.replicas", "1")?;
+    until(PATIENCE, "the autoscaler goes", || {
+        let left = world.cluster.kubectl(&["get", "hpa", "-n", NAMESPACE, "-o", "name"]);
+        left.map_err(|failure| failure.to_string()).and_then(|left| if left.is_empty() { Ok(()) } else { Err(left) })
+    })
+}
