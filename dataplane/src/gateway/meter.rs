@@ -82,6 +82,8 @@ fn metered(limit: &HeldLimit, reading: &Reading) -> Metered {
 struct Caller<'a> {
     state: &'a State,
     principal: &'a Principal,
+    /// The hash of a key's principal, which is known before.
+    hash: Option<u64>,
     address: u128,
     version: &'a str,
 }
@@ -91,6 +93,7 @@ impl<'a> Caller<'a> {
         Self {
             state: &context.worker.state,
             principal: &credentials.principal,
+            hash: credentials.key_index.and_then(|index| context.runtime.key_principals.get(index)).copied(),
             address: evidence.client.map_or(0, counted),
             version: &located.version.text,
         }
@@ -100,7 +103,9 @@ impl<'a> Caller<'a> {
         let mut key = LimitKey { limit: limit.id, ..LimitKey::default() };
         for dimension in &limit.limit.per {
             match dimension {
-                Dimension::Principal => key.principal = self.state.principal_hash(self.principal),
+                Dimension::Principal => {
+                    key.principal = self.hash.unwrap_or_else(|| self.state.principal_hash(self.principal));
+                }
                 Dimension::Team => key.team = self.principal.team.as_deref().map_or(0, |team| self.state.stable_hash(team)),
                 Dimension::ClientAddress => key.address = self.address,
                 Dimension::Version => key.version = self.state.stable_hash(self.version),

@@ -49,6 +49,7 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
         settings: settings(&snapshot.settings),
         ports: ports(snapshot, &order, placement),
         routes,
+        key_principals: keys.iter().map(|held| state.principal_hash(&held.principal)).collect(),
         key_headers: keys.iter().map(|held| IdentityHeaders::of(&held.principal)).collect(),
         key_limits: keys
             .iter()

@@ -43,6 +43,8 @@ pub(crate) struct Runtime {
     pub(crate) routes: Vec<Arc<Route>>,
     /// All keys.
     pub(crate) keys: KeyRing,
+    /// The stable hash of each key's principal, by its place in the ring.
+    pub(crate) key_principals: Vec<u64>,
     /// What upstreams are told of each key's principal, by its index in the ring.
     pub(crate) key_headers: Vec<IdentityHeaders>,
     /// The limits of each key, by its index in the ring.
