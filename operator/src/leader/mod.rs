@@ -36,6 +36,7 @@ pub struct Candidate {
     /// What was seen last, and since when.
     seen: Option<(Lease, Instant)>,
     renewed: Option<Instant>,
+    complaint: Option<String>,
 }
 
 impl Candidate {
@@ -44,7 +45,8 @@ impl Candidate {
     pub fn new(client: Client, namespace: &str, me: &str) -> Self {
         let leases = Api::namespaced(client, namespace);
         let (leading, _) = watch::channel(false);
-        Self { leases, namespace: namespace.to_owned(), me: me.to_owned(), leading, seen: None, renewed: None }
+        let (namespace, me) = (namespace.to_owned(), me.to_owned());
+        Self { leases, namespace, me, leading, seen: None, renewed: None, complaint: None }
     }
 
     /// Whether it leads now.
@@ -76,18 +78,29 @@ impl Candidate {
     async fn turn(&mut self) -> Duration {
         let done = tokio::time::timeout(PATIENCE, self.attempt()).await;
         match done {
-            Ok(Ok(pause)) => return pause,
+            Ok(Ok(pause)) => {
+                self.complaint = None;
+                return pause;
+            }
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => {
                 // Somebody else was faster; what they wrote decides.
                 self.seen = None;
             }
-            Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be read or written"),
-            Err(_) => tracing::warn!("the API server does not answer about the lease"),
+            Ok(Err(error)) => self.complain(&error.to_string()),
+            Err(_) => self.complain("the API server does not answer"),
         }
         if self.renewed.is_none_or(|renewed| renewed.elapsed() >= GIVES_UP) {
             self.lead(false);
         }
         Duration::from_millis(500)
+    }
+
+    /// Each reason is told once in a row.
+    fn complain(&mut self, reason: &str) {
+        if self.complaint.as_deref() != Some(reason) {
+            tracing::warn!(reason, "the lease cannot be read or written");
+            self.complaint = Some(reason.to_owned());
+        }
     }
 
     async fn attempt(&mut self) -> Result<Duration, kube::Error> {

@@ -12,6 +12,7 @@ use translate::{GatewayStanding, ParentStanding, Standing, Standings};
 use super::board::Wanted;
 use super::conditions::{self, Condition, Truth};
 use super::gateways;
+use super::merge::is_ours;
 use super::programmed::{Programmed, Witnesses};
 use crate::kinds::{GATEWAY_API, Kind};
 use crate::provision::{Address, Problem};
@@ -97,6 +98,7 @@ pub fn compute(facts: &Facts<'_>) -> BTreeMap<Key, Wanted> {
     for (name, parents) in http_routes {
         all.http_route(name, parents);
     }
+    all.forsaken_http_routes();
     for (gateway, holding) in facts.holdings {
         for key in holding.objects.keys().filter(|key| key.kind == Kind::Ingress) {
             all.put(key.clone(), None, |_| gateways::ingress(facts.provisioned.get(gateway)));
@@ -180,6 +182,20 @@ impl Statuses<'_> {
         let word = self.word_of(&key, name);
         let provisioned = self.facts.provisioned.get(name);
         self.put(key, word.as_ref(), |generation| gateways::gateway(standing, provisioned, word.as_ref(), generation));
+    }
+
+    /// HTTPRoutes that named a Gateway of ours and do so no more: what we said of them goes.
+    fn forsaken_http_routes(&mut self) {
+        let first = Key::new(Kind::HttpRoute, ObjectName::new("", ""));
+        let routes = self.facts.known.range(first..).take_while(|(key, _)| key.kind == Kind::HttpRoute);
+        let forsaken = routes.filter(|(key, known)| {
+            let parents = known.status.get("parents").and_then(Value::as_array);
+            !self.facts.standings.http_routes.contains_key(&key.name) && parents.into_iter().flatten().any(is_ours)
+        });
+        let forsaken: Vec<Key> = forsaken.map(|(key, _)| key.clone()).collect();
+        for key in forsaken {
+            self.put(key, None, |_| json!({"parents": []}));
+        }
     }
 
     fn http_route(&mut self, name: &ObjectName, standings: &[ParentStanding]) {

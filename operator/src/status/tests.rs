@@ -1,6 +1,6 @@
 //! Who must have said what, and what conditions say then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,14 @@ use cause::ObjectName;
 use delivery::{Refusal, Replica, Replicas, Revision};
 use ir::{ResourceId, RouteId};
 use serde_json::{Value, json};
-use translate::{Standing, Verdict};
+use translate::{Standing, Standings, Verdict};
 
+use super::compute::{Facts, compute};
 use super::conditions::{self, Condition};
 use super::programmed::{Programmed, Until, Witnesses};
 use crate::kinds::Kind;
 use crate::reconcile::{Held, Holding};
-use crate::store::{Key, Pods, Store};
+use crate::store::{Key, Known, Pods, Store};
 use crate::watch::{Marks, News, Object, Source, What};
 
 fn name() -> ObjectName {
@@ -148,4 +149,32 @@ fn of_two_words_the_worse_one_counts() {
     assert_eq!(waiting().worse(Programmed::Yes), waiting());
     assert_eq!(refused().worse(waiting()), refused());
     assert_eq!(waiting().worse(refused()), refused());
+}
+
+#[test]
+fn an_http_route_that_names_no_gateway_of_ours_any_more_is_forsaken() {
+    let check = |controller: &str, is_named: bool, expected: Option<usize>| {
+        let key = Key::new(Kind::HttpRoute, name());
+        let status = json!({"parents": [{"parentRef": {"name": "web"}, "controllerName": controller}]});
+        let known = Known { marks: Marks { uid: "u".into(), ..Marks::default() }, status: Arc::new(status) };
+        let parents = BTreeMap::from([(name(), Vec::new())]);
+        let standings = Standings { http_routes: if is_named { parents } else { BTreeMap::new() }, ..Standings::default() };
+        let facts = Facts {
+            standings: &standings,
+            holdings: &BTreeMap::new(),
+            replicas: &Replicas::new(),
+            pods: &Pods::default(),
+            known: &BTreeMap::from([(key.clone(), known)]),
+            provisioned: &BTreeMap::new(),
+            steady: &BTreeMap::new(),
+            begun: Instant::now(),
+            issued: &BTreeSet::new(),
+            issuing: Instant::now(),
+        };
+        let found = compute(&facts).get(&key).map(|wanted| wanted.status["parents"].as_array().unwrap().len());
+        assert_eq!(found, expected, "{controller} {is_named}");
+    };
+    check(translate::CONTROLLER, false, Some(0));
+    check(translate::CONTROLLER, true, Some(0));
+    check("example.com/other", false, None);
 }
