@@ -125,7 +125,11 @@ async fn beside(cluster: &Cluster, mut context: Context) -> Result<(Vec<File>, C
                 found.push(manifest::read(&format!("{CLUSTER}: {}", kind.name()), document.to_string().as_bytes(), catalog()));
             }
             Err(failure) if failure.exit() == Exit::Found => {
-                tell(&format!("note: {}s of the cluster are not looked at: {failure}\n", kind.name()));
+                tell(&format!(
+                    "note: {} of the cluster are not looked at: you may not list them
+",
+                    what.plural
+                ));
                 context.assume.push(Assumption { kind: kind.name().into(), name: None });
             }
             Err(failure) => return Err(failure),

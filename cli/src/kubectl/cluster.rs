@@ -9,7 +9,7 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client, Config};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// How long the API server may take to be reached and to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,6 +92,23 @@ impl Cluster {
         match self.api(what, namespace).list(&ListParams::default().limit(1)).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
             Ok(_) | Err(_) => self.list(what, namespace, labels).await,
+        }
+    }
+
+    /// As [`Self::list`]; `None` where the cluster does not have the kind, or keeps it from us: a team may have rights to
+    /// its own objects alone.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub(super) async fn list_if_allowed(
+        &self,
+        what: &ApiResource,
+        namespace: Option<&str>,
+    ) -> Result<Option<Vec<Value>>, Failure> {
+        match self.list(what, namespace, "").await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if failure.exit() == Exit::Found => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -178,7 +195,6 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Exit;
     use kube::core::Status;
 
     #[test]

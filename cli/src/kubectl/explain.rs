@@ -161,10 +161,16 @@ async fn serving(cluster: &Cluster, gateway: Option<&(String, String)>) -> Resul
 }
 
 async fn gateways(cluster: &Cluster) -> Result<Vec<(String, String)>, Failure> {
-    let classes = cluster.list_if_known(&Kind::GatewayClass.resource(), None, "").await?;
-    let ours = super::status::our_classes(&classes);
-    let gateways = cluster.list_if_known(&Kind::Gateway.resource(), cluster.named.as_deref(), "").await?;
-    let ours = gateways.iter().filter(|gateway| ours.contains(&text(gateway, "/spec/gatewayClassName")));
+    let classes = cluster.list_if_allowed(&Kind::GatewayClass.resource(), None).await?;
+    let gateways = cluster.list_if_allowed(&Kind::Gateway.resource(), cluster.named.as_deref()).await?.ok_or_else(|| {
+        Failure::found(
+            "you may not list Gateways, so none can be chosen",
+            "kubectl doorward explain --gateway NAMESPACE/NAME ...",
+        )
+    })?;
+    let ours = classes.as_deref().map(super::status::our_classes);
+    let is_ours = |name: &str| ours.as_ref().is_none_or(|ours| ours.contains(&name));
+    let ours = gateways.iter().filter(|gateway| is_ours(text(gateway, "/spec/gatewayClassName")));
     Ok(ours.map(|gateway| named(&full_name(gateway), "")).collect())
 }
 

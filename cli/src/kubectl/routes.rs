@@ -52,7 +52,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Failure> {
     let cluster = Cluster::of(&args.reach).await?;
     let namespace = if args.all_namespaces { None } else { Some(cluster.namespace.as_str()) };
     let api_routes = cluster.list(&Kind::ApiRoute.resource(), namespace, "").await?;
-    let http_routes = cluster.list_if_known(&Kind::HttpRoute.resource(), namespace, "").await?;
+    let http_routes = cluster.list_if_allowed(&Kind::HttpRoute.resource(), namespace).await?.unwrap_or_default();
     let routes = routes(&api_routes, &http_routes);
     let document = || json!({"routes": routes.iter().map(Route::document).collect::<Vec<_>>()});
     show(args.output, document, |style| screen(&routes, namespace, style))?;

@@ -74,11 +74,12 @@ pub(super) fn of_operators(operators: Option<&[Operator]>) -> Vec<Problem> {
     }
 }
 
-/// What needs attention of classes, Gateways and what is served.
-pub(super) fn problems(classes: &[Value], gateways: &[Value], objects: &[Value]) -> Vec<Problem> {
+/// What needs attention of classes, Gateways and what is served; nothing is said of classes that nobody may see.
+pub(super) fn problems(classes: Option<&[Value]>, gateways: &[Value], objects: &[Value]) -> Vec<Problem> {
     let mut found = Vec::new();
-    let ours: Vec<&Value> = classes.iter().filter(|class| text(class, "/spec/controllerName") == translate::CONTROLLER).collect();
-    if ours.is_empty() {
+    let is_ours = |class: &&Value| text(class, "/spec/controllerName") == translate::CONTROLLER;
+    let ours: Vec<&Value> = classes.unwrap_or_default().iter().filter(is_ours).collect();
+    if classes.is_some() && ours.is_empty() {
         found.push(Problem {
             object: "the GatewayClass".to_owned(),
             reason: "Missing".to_owned(),

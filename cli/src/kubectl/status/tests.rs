@@ -76,7 +76,7 @@ fn operator(ready: i64, leader: &str) -> Operator {
 
 fn overview(operators: Vec<Operator>, gateways: &[Value], objects: &[Value], replicas: Vec<ReplicaLine>) -> Overview {
     let mut found = problems::of_operators(Some(&operators));
-    found.extend(problems(&[class()], gateways, objects));
+    found.extend(problems(Some(&[class()]), gateways, objects));
     let lines = gateways.iter().map(|gateway| gateway_line(gateway, &replicas)).collect();
     Overview { operators: Some(operators), gateways: lines, replicas, problems: found }
 }
@@ -142,7 +142,7 @@ logs deployment/doorward-operator
 #[test]
 fn each_kind_is_judged_by_its_own_conditions() {
     let check = |classes: &[Value], objects: &[Value], expected: &[(&str, &str)]| {
-        let found = problems(classes, &[], objects);
+        let found = problems(Some(classes), &[], objects);
         let found: Vec<_> = found.iter().map(|problem| (problem.object.as_str(), problem.reason.as_str())).collect();
         assert_eq!(found, expected);
     };
@@ -164,6 +164,7 @@ fn each_kind_is_judged_by_its_own_conditions() {
         &[http(&[parent("doorward.dev/gateway-controller", "False")])],
         &[("HTTPRoute s/r at Gateway web", "NotAllowedByListeners")],
     );
+    assert_eq!(problems(None, &[], &[]), []);
     assert_eq!(problems::of_operators(None), []);
     assert_eq!(problems::of_operators(Some(&[])).len(), 1);
 }
