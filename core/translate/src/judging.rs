@@ -105,16 +105,20 @@ fn word(kind: RouteKind, fault: &Fault) -> &'static str {
 
 /// Counts the routes of each listener that are accepted there.
 fn count(parents: &Parents, gateways: &mut BTreeMap<ObjectName, GatewayStanding>) {
+    let mut add = |gateway: &ObjectName, name: &Arc<str>| {
+        let listeners = gateways.get_mut(gateway).into_iter().flat_map(|gateway| &mut gateway.listeners);
+        listeners.filter(|listener| listener.name == *name).for_each(|listener| listener.attached_routes += 1);
+    };
     for parents in parents.values() {
-        let accepted = parents.iter().filter(|parent| parent.accepted.holds);
-        let places: BTreeSet<(&ObjectName, &Arc<str>)> =
-            accepted.flat_map(|parent| parent.listeners.iter().map(move |listener| (&parent.gateway, listener))).collect();
-        for (gateway, name) in places {
-            let listeners = gateways.get_mut(gateway).into_iter().flat_map(|gateway| &mut gateway.listeners);
-            for listener in listeners.filter(|listener| listener.name == *name) {
-                listener.attached_routes += 1;
-            }
+        let accepted = || parents.iter().filter(|parent| parent.accepted.holds);
+        if let [one] = parents.as_slice() {
+            accepted().flat_map(|_| &one.listeners).for_each(|name| add(&one.gateway, name));
+            continue;
         }
+        // A route may ask for one listener in several ways.
+        let places: BTreeSet<(&ObjectName, &Arc<str>)> =
+            accepted().flat_map(|parent| parent.listeners.iter().map(move |listener| (&parent.gateway, listener))).collect();
+        places.into_iter().for_each(|(gateway, name)| add(gateway, name));
     }
 }
 
@@ -167,25 +171,33 @@ fn api_routes(
     memory: &mut Shelf<written::ApiRoute>,
 ) -> BTreeMap<ObjectName, Arc<ApiRouteStanding>> {
     let none = Conflicts::new();
-    let one = |(name, written): (&ObjectName, &Written<written::ApiRoute>)| {
-        let conflicts = match found.conflicts.is_empty() {
-            true => &none,
-            false => found.conflicts.get(&RouteId::api(name.clone())).unwrap_or(&none),
+    let mut standings = Vec::new();
+    for ((name, written), said) in found.world.manifests.api_routes.iter().zip(memory.said()) {
+        let had = found.conflicts.is_empty().then_some(&none);
+        let conflicts = had.or_else(|| found.conflicts.get(&RouteId::api(name.clone()))).unwrap_or(&none);
+        let standing = match said {
+            Some((standing, before)) if before == conflicts => Arc::clone(standing),
+            Some(_) | None => Arc::new(api_route(found, errors, (name, written), parents)),
         };
-        if let Some(said) = memory.said(name, conflicts) {
-            return (name.clone(), said);
-        }
-        let is_kept = matches!(written, Written::LastGood(..));
-        let standing = errors.standing(written::ApiRoute::KIND, name, is_kept);
-        let own = errors.own_text(written::ApiRoute::KIND, name).filter(|_| !is_kept);
-        let parents = parents.get(&(RouteKind::ApiRoute, name.clone())).map(|parents| parents.as_slice()).unwrap_or_default();
-        let parents = judged(RouteKind::ApiRoute, parents, &standing, own);
-        let status = written.value().map(|object| status(found.governed, &object.spec, &parents)).unwrap_or_default();
-        let said = Arc::new(ApiRouteStanding { standing, parents, status });
-        memory.say(name, &said, conflicts.clone());
-        (name.clone(), said)
-    };
-    found.world.manifests.api_routes.iter().map(one).collect()
+        *said = Some((Arc::clone(&standing), conflicts.clone()));
+        standings.push((name.clone(), standing));
+    }
+    standings.into_iter().collect()
+}
+
+fn api_route(
+    found: &Found<'_>,
+    errors: &Errors<'_>,
+    (name, written): (&ObjectName, &Written<written::ApiRoute>),
+    parents: &Parents,
+) -> ApiRouteStanding {
+    let is_kept = matches!(written, Written::LastGood(..));
+    let standing = errors.standing(written::ApiRoute::KIND, name, is_kept);
+    let own = errors.own_text(written::ApiRoute::KIND, name).filter(|_| !is_kept);
+    let parents = parents.get(&(RouteKind::ApiRoute, name.clone())).map(|parents| parents.as_slice()).unwrap_or_default();
+    let parents = judged(RouteKind::ApiRoute, parents, &standing, own);
+    let status = written.value().map(|object| status(found.governed, &object.spec, &parents)).unwrap_or_default();
+    ApiRouteStanding { standing, parents, status }
 }
 
 /// The columns of an ApiRoute, and what holds for it at each Gateway that takes it.

@@ -43,29 +43,34 @@ impl Memory {
     }
 
     /// Puts values that are as they were in the place of equal new ones, so that whoever compares
-    /// snapshots need not look into them.
+    /// snapshots need not look into them. Routes of shelves are the same already.
     pub(crate) fn share(&mut self, snapshot: &mut Snapshot) {
-        keep(&self.snapshot.keys, &mut snapshot.keys);
-        keep(&self.snapshot.providers, &mut snapshot.providers);
-        keep(&self.snapshot.services, &mut snapshot.services);
-        keep(&self.snapshot.certificates, &mut snapshot.certificates);
-        keep(&self.snapshot.routes, &mut snapshot.routes);
-        for (id, model) in &mut snapshot.models {
-            if let Some(before) = self.snapshot.models.get(id).filter(|before| *before == model) {
-                *model = before.clone();
-            }
-        }
-        self.snapshot = snapshot.clone();
+        keep(&self.snapshot.keys, &mut snapshot.keys, Arc::ptr_eq);
+        keep(&self.snapshot.providers, &mut snapshot.providers, Arc::ptr_eq);
+        keep(&self.snapshot.services, &mut snapshot.services, Arc::ptr_eq);
+        keep(&self.snapshot.certificates, &mut snapshot.certificates, Arc::ptr_eq);
+        keep(&self.snapshot.models, &mut snapshot.models, |_, _| false);
+        self.snapshot = Snapshot {
+            keys: snapshot.keys.clone(),
+            providers: snapshot.providers.clone(),
+            services: snapshot.services.clone(),
+            certificates: snapshot.certificates.clone(),
+            models: snapshot.models.clone(),
+            ..Snapshot::default()
+        };
     }
 }
 
-fn keep<K: Ord, V: PartialEq>(before: &BTreeMap<K, Arc<V>>, now: &mut BTreeMap<K, Arc<V>>) {
+/// Walks both in step: each is sorted, and most of both is the same.
+fn keep<K: Ord, V: PartialEq + Clone>(before: &BTreeMap<K, V>, now: &mut BTreeMap<K, V>, are_one: fn(&V, &V) -> bool) {
+    let mut before = before.iter().peekable();
     for (id, value) in now {
-        if let Some(before) = before.get(id)
-            && !Arc::ptr_eq(before, value)
-            && before == value
+        while before.next_if(|(earlier, _)| *earlier < id).is_some() {}
+        if let Some((_, earlier)) = before.next_if(|(earlier, _)| *earlier == id)
+            && !are_one(earlier, value)
+            && earlier == value
         {
-            *value = Arc::clone(before);
+            *value = earlier.clone();
         }
     }
 }
@@ -146,13 +151,14 @@ fn is_same<T>(before: &Written<T>, now: &Written<T>) -> bool {
     }
 }
 
-/// What objects of one kind meant.
+/// What objects of one kind meant, sorted by name: walked in step with the objects, because a
+/// search for each would cost more than all else.
 #[derive(Debug)]
-pub(crate) struct Shelf<T>(BTreeMap<ObjectName, Item<T>>);
+pub(crate) struct Shelf<T>(Vec<(ObjectName, Box<Item<T>>)>);
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 }
 
@@ -197,6 +203,9 @@ impl Leans {
             // When the versions of a closed one end cannot be told.
             Err(_) => Some(now),
         };
+        let mut services = services;
+        services.sort_by(|a, b| a.0.cmp(&b.0));
+        services.dedup_by(|a, b| a.0 == b.0);
         Self { asked, services, secrets, config_maps, since: now, until }
     }
 
@@ -206,10 +215,7 @@ impl Leans {
         is_its_time
             && self.secrets.iter().all(|(name, before)| is_there_same(before.as_ref(), manifests.secrets.get(name)))
             && self.config_maps.iter().all(|(name, before)| is_there_same(before.as_ref(), manifests.config_maps.get(name)))
-            && self
-                .services
-                .iter()
-                .all(|(id, result)| gathered.services.resolve(around.world, id, &mut gathered.faults) == *result)
+            && self.services.iter().all(|(id, before)| gathered.services.is(around.world, id, before, &mut gathered.faults))
     }
 }
 
@@ -231,34 +237,27 @@ impl<T: Kind> Shelf<T> {
         gathered: &mut Gathered,
         make: impl Fn(&Surroundings<'_>, &ObjectName, &Written<T>, &mut Gathered) -> Vec<Route>,
     ) -> BTreeMap<RouteId, Arc<Route>> {
+        let mut before = std::mem::take(&mut self.0).into_iter().peekable();
+        self.0.reserve(objects.len());
         let mut routes = Vec::with_capacity(objects.len());
+        let mut parents = Vec::with_capacity(objects.len());
         for (name, written) in objects {
-            let known = self.0.get(name).is_some_and(|item| is_same(&item.written, written) && item.leans.hold(around, gathered));
-            if !known {
-                self.0.insert(name.clone(), Item::make(around, (name, written), gathered, &make));
-            }
-            if let Some(item) = self.0.get(name) {
-                item.tell(around, gathered);
-                routes.extend(item.routes.iter().map(|route| (route.id.clone(), Arc::clone(route))));
-            }
+            while before.next_if(|(earlier, _)| earlier < name).is_some() {}
+            let known = before.next_if(|(earlier, _)| earlier == name).map(|(_, item)| item);
+            let known = known.filter(|item| is_same(&item.written, written) && item.leans.hold(around, gathered));
+            let item = known.unwrap_or_else(|| Box::new(Item::make(around, (name, written), gathered, &make)));
+            item.tell(around, gathered);
+            parents.extend(item.parents.iter().map(|(route, parents)| (route.clone(), Arc::clone(parents))));
+            routes.extend(item.routes.iter().map(|route| (route.id.clone(), Arc::clone(route))));
+            self.0.push((name.clone(), item));
         }
-        if self.0.len() > objects.len() {
-            self.0.retain(|name, _| objects.contains_key(name));
-        }
+        gathered.parents.append(&mut parents.into_iter().collect());
         routes.into_iter().collect()
     }
 
-    /// What was said of an object that means what it meant, if its conflicts are the same.
-    pub(crate) fn said(&self, name: &ObjectName, conflicts: &Conflicts) -> Option<Arc<ApiRouteStanding>> {
-        let (said, had) = self.0.get(name)?.said.as_ref()?;
-        (had == conflicts).then(|| Arc::clone(said))
-    }
-
-    /// Remembers what is said of an object.
-    pub(crate) fn say(&mut self, name: &ObjectName, said: &Arc<ApiRouteStanding>, conflicts: Conflicts) {
-        if let Some(item) = self.0.get_mut(name) {
-            item.said = Some((Arc::clone(said), conflicts));
-        }
+    /// What was said of each object, in the order of their names.
+    pub(crate) fn said(&mut self) -> impl Iterator<Item = &mut Option<(Arc<ApiRouteStanding>, Conflicts)>> {
+        self.0.iter_mut().map(|(_, item)| &mut item.said)
     }
 }
 
@@ -295,7 +294,6 @@ impl<T: Kind> Item<T> {
     /// Adds what was found to what all objects gather.
     fn tell(&self, around: &Surroundings<'_>, gathered: &mut Gathered) {
         gathered.faults.extend(self.faults.iter().cloned());
-        gathered.parents.extend(self.parents.iter().map(|(route, parents)| (route.clone(), Arc::clone(parents))));
         gathered.models.add(&self.missing);
         around.world.ask(&self.leans.asked);
     }

@@ -1,6 +1,7 @@
 //! What one Gateway serves of all that was translated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use cause::ObjectName;
@@ -26,8 +27,8 @@ impl Translation {
             whole.routes.iter().filter_map(|(id, route)| Some((id.clone(), on_gateway(route, gateway)?))).collect();
         let mut needs = Needs::default();
         routes.values().for_each(|route| needs.add(route));
-        for id in needs.models.clone() {
-            whole.models.get(id).into_iter().for_each(|model| needs.add_model(model));
+        for (_, model) in whole.models.iter().filter(|(id, _)| needs.models.contains(id)).collect::<Vec<_>>() {
+            needs.add_model(model);
         }
         Snapshot {
             certificates,
@@ -59,7 +60,7 @@ pub(crate) struct Door {
     all: bool,
     /// Keys of these namespaces.
     namespaces: BTreeSet<Arc<str>>,
-    /// The routes that take keys, sorted.
+    /// The routes that take keys, sorted; none where no key names any.
     routes: Vec<RouteId>,
 }
 
@@ -77,13 +78,21 @@ impl Door {
 /// Whose keys each Gateway admits.
 pub(crate) fn doors(snapshot: &Snapshot) -> BTreeMap<ObjectName, Door> {
     let mut doors: BTreeMap<ObjectName, Door> = BTreeMap::new();
+    if snapshot.keys.is_empty() {
+        return doors;
+    }
+    let are_named = snapshot.keys.values().any(|key| key.routes.is_some());
     for route in snapshot.routes.values() {
         let Ok(serve) = route.serve.as_result() else { continue };
         if !serve.checks.authentication.methods.iter().any(|method| matches!(method, Method::ApiKey(_))) {
             continue;
         }
-        let gateways: BTreeSet<&ObjectName> = route.listeners.iter().map(|listener| &listener.gateway).collect();
-        for gateway in gateways {
+        // Listeners are sorted by their Gateways.
+        let mut last = None;
+        for gateway in route.listeners.iter().map(|listener| &listener.gateway) {
+            if last.replace(gateway) == Some(gateway) {
+                continue;
+            }
             if !doors.contains_key(gateway) {
                 doors.insert(gateway.clone(), Door::default());
             }
@@ -99,7 +108,9 @@ pub(crate) fn doors(snapshot: &Snapshot) -> BTreeMap<ObjectName, Door> {
                 }
                 Some(_) | None => door.all = true,
             }
-            door.routes.push(route.id.clone());
+            if are_named {
+                door.routes.push(route.id.clone());
+            }
         }
     }
     doors
@@ -123,16 +134,16 @@ fn on_gateway(route: &Arc<Route>, gateway: &ObjectName) -> Option<Arc<Route>> {
     (!listeners.is_empty()).then(|| Arc::new(Route { listeners, ..Route::clone(route) }))
 }
 
-fn picked<K: Ord + Clone, V: Clone>(all: &BTreeMap<K, V>, wanted: &BTreeSet<&K>) -> BTreeMap<K, V> {
-    wanted.iter().filter_map(|id| Some(((*id).clone(), all.get(*id)?.clone()))).collect()
+fn picked<K: Ord + Hash + Clone, V: Clone>(all: &BTreeMap<K, V>, wanted: &HashSet<&K>) -> BTreeMap<K, V> {
+    all.iter().filter(|(id, _)| wanted.contains(id)).map(|(id, value)| (id.clone(), value.clone())).collect()
 }
 
 /// What routes need.
 #[derive(Default)]
 struct Needs<'a> {
-    services: BTreeSet<&'a ServiceId>,
-    models: BTreeSet<&'a ModelId>,
-    providers: BTreeSet<&'a ProviderId>,
+    services: HashSet<&'a ServiceId>,
+    models: HashSet<&'a ModelId>,
+    providers: HashSet<&'a ProviderId>,
 }
 
 impl<'a> Needs<'a> {

@@ -32,16 +32,35 @@ impl Services {
     /// Resolves a port of a Service. Faults of the Service itself go to `faults`; the error is
     /// what is wrong with the reference.
     pub(crate) fn resolve(&mut self, world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result<(), FaultCause> {
+        let result = self.resolved(world, id, faults).map_or_else(|cause| Err(cause.clone()), |_| Ok(()));
+        self.log.push((id.clone(), result.clone()));
+        result
+    }
+
+    /// Whether resolving a port comes to this.
+    pub(crate) fn is(
+        &mut self,
+        world: &World<'_>,
+        id: &ServiceId,
+        expected: &Result<(), FaultCause>,
+        faults: &mut Vec<Fault>,
+    ) -> bool {
+        match (self.resolved(world, id, faults), expected) {
+            (Ok(_), Ok(())) => true,
+            (Err(cause), Err(expected)) => cause == expected,
+            (Ok(_), Err(_)) | (Err(_), Ok(())) => false,
+        }
+    }
+
+    fn resolved(&mut self, world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result<&Arc<ir::Service>, &FaultCause> {
         if !self.resolved.contains_key(id) {
             let service = resolve(world, id, faults).map(Arc::new);
             self.resolved.insert(id.clone(), service);
         }
-        let result = match self.resolved.get(id) {
-            Some(Err(cause)) => Err(cause.clone()),
-            Some(Ok(_)) | None => Ok(()),
-        };
-        self.log.push((id.clone(), result.clone()));
-        result
+        match self.resolved.get(id) {
+            Some(resolved) => resolved.as_ref(),
+            None => Err(&FaultCause::RouteBroken),
+        }
     }
 
     /// What was asked for since the last call.
