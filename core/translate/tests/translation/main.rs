@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod again;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod laws;

@@ -1,6 +1,4 @@
-//! What a change costs among many routes: `cargo test --release -p doorward-translate --test cost -- --ignored --nocapture`.
-
-#![expect(clippy::disallowed_methods, reason = "what a thread has computed stands in a file of the system")]
+//! What a change costs among many routes: `cargo test --release -p doorward-translate cost -- --ignored --nocapture`.
 
 use std::sync::Arc;
 use std::time::Duration;
