@@ -79,6 +79,7 @@ async fn matches_have_gateway_apis_precedence() {
     let mut world = World::open(&hosts()).await;
     for (request, fields, expected) in [
         ("GET matching.test/", &[][..], Backend(0)),
+        ("GET matching.test/", &["X-Echo-Set-Header: "], Backend(0)),
         ("GET matching.test/", &["version: one"], Backend(0)),
         ("GET matching.test/", &["version: two"], Backend(1)),
         ("GET matching.test/v2", &[], Backend(1)),
