@@ -100,12 +100,15 @@ impl Reconciler {
     fn publish(&mut self, translation: &Translation) -> u64 {
         let mut holdings = BTreeMap::new();
         let mut revisions = 0;
-        for gateway in translation.standings.gateways.keys() {
+        for (gateway, standing) in &translation.standings.gateways {
             let snapshot = Arc::new(translation.for_gateway(gateway));
             let revision: Revision = self.publisher.publish(gateway, Arc::clone(&snapshot));
             let before = self.holdings.get(gateway);
             revisions += u64::from(before.is_none_or(|before| before.revision != revision));
-            holdings.insert(gateway.clone(), Holding::after(before, gateway, &snapshot, revision, &self.store));
+            holdings.insert(
+                gateway.clone(),
+                Holding::after(before, (gateway, standing.config.as_ref()), &snapshot, revision, &self.store),
+            );
         }
         let gone: BTreeSet<&ObjectName> = self.holdings.keys().filter(|gateway| !holdings.contains_key(*gateway)).collect();
         for gateway in gone {
