@@ -3,9 +3,9 @@
 use std::error::Error as _;
 use std::net::SocketAddr;
 
-use cause::ObjectName;
 use ::operator::provision::Image;
-use ::operator::run::{Options, OperatorError};
+use ::operator::run::{OperatorError, Options};
+use cause::ObjectName;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::{Exit, Failure};
