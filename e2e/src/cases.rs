@@ -39,6 +39,8 @@ const CASES: &[Case] = &[
     ("listeners with certificates, and a new certificate", standard::certificates),
     ("a rolling restart of the data plane fails no request", faults::rolling_restart),
     ("scaling the data plane fails no request", faults::scaling),
+    ("conflicting writers are put right", faults::conflicting_writers),
+    ("upgrade and rollback of the chart fail no request", faults::upgrade),
 ];
 
 /// On a cluster of ours alone, where processes can be stopped and the audit log be read.

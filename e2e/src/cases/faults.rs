@@ -63,6 +63,45 @@ pub(super) fn scaling(world: &World) -> Result<(), Failure> {
     world.cluster.kubectl(&["delete", "gatewayconfig", "sized", "-n", NAMESPACE]).map(drop)
 }
 
+/// Somebody else writes what is the operator's: replicas, a child, a status. It is put right, and nobody is refused.
+pub(super) fn conflicting_writers(world: &World) -> Result<(), Failure> {
+    let traffic = world.traffic();
+    let deployment = deployment(world)?;
+    world.cluster.kubectl(&["scale", &deployment, "-n", NAMESPACE, "--replicas=1"])?;
+    world.cluster.until_value(PATIENCE, &[&deployment, "-n", NAMESPACE], ".spec.replicas", "2")?;
+    rolled_out(world, &deployment)?;
+    world.cluster.kubectl(&["delete", "poddisruptionbudgets", "-n", NAMESPACE, "-l", DATA_PLANE])?;
+    let budget = ["poddisruptionbudgets", "-n", NAMESPACE, "-l", DATA_PLANE];
+    world.cluster.until_value(PATIENCE, &budget, ".items[*].metadata.name", "doorward-doorward")?;
+    let lie = r#"{"status":{"conditions":[{"type":"Ready","status":"False","reason":"Lie","message":"","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}"#;
+    world.cluster.kubectl(&["patch", "apiroute", "orders", "-n", SHOP, "--subresource=status", "--type=merge", "-p", lie])?;
+    let began = Instant::now();
+    condition(&world.cluster, &["apiroute", "orders", "-n", SHOP], "Ready", "True")?;
+    ensure(began.elapsed() < RECOVERY, || format!("the status was true only after {} s", began.elapsed().as_secs()))?;
+    traffic.unharmed()
+}
+
+/// `helm upgrade` to other settings of operator and data planes, and `helm rollback`, under traffic.
+pub(super) fn upgrade(world: &World) -> Result<(), Failure> {
+    let traffic = world.traffic();
+    let chart = xtask::places::root()?.join("charts/doorward");
+    let chart = chart.to_string_lossy();
+    let change = ["--set", "podAnnotations.tried=yes", "--set", "gatewayConfig.deployment.resources.requests.memory=65Mi"];
+    let upgrade = ["helm", "upgrade", NAME, &*chart, "-n", NAMESPACE, "--reuse-values", "--wait", "--timeout=120s"];
+    let memory = |expected: &str| {
+        let deployment = deployment(world)?;
+        let at = ".spec.template.spec.containers[0].resources.requests.memory";
+        world.cluster.until_value(PATIENCE, &[&deployment, "-n", NAMESPACE], at, expected)?;
+        rolled_out(world, &deployment)
+    };
+    world.cluster.run_inside(&[&upgrade[..], &change].concat())?;
+    memory("65Mi")?;
+    world.cluster.run_inside(&["helm", "rollback", NAME, "-n", NAMESPACE, "--wait", "--timeout=120s"])?;
+    memory("64Mi")?;
+    rolled_out(world, OPERATOR)?;
+    traffic.unharmed()
+}
+
 /// A deleted pod fails nothing; a killed process only what it had, and until the node notices.
 pub(super) fn data_plane_killed(world: &World) -> Result<(), Failure> {
     let traffic = world.traffic();
