@@ -152,6 +152,10 @@ impl Place {
             let mut find = Command::new("find");
             find.arg(&folder).args(["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
             output(&mut find).map_err(|failure| failure.to_string())?;
+            // A group whose last process is still ending stays, and find does not mind.
+            if folder.exists() {
+                return Err(format!("{} is still there", folder.display()));
+            }
         }
         Ok(())
     }
