@@ -5,8 +5,6 @@
 #[cfg(test)]
 mod again;
 #[cfg(test)]
-mod cost;
-#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod laws;

@@ -96,7 +96,8 @@ fn requests_keep_their_framing() {
             assert!(request.contains(field) && request.ends_with(end), "{sent}: {request}");
             assert_eq!(request.matches("content-length").count() + request.matches("transfer-encoding").count(), 1, "{request}");
             let told = told.recv().await.unwrap();
-            assert!(told.upload.ended() && told.upload.failure().is_none());
+            // Nobody watches a body that is known to be empty.
+            assert_eq!((told.upload.ended(), told.upload.failure()), (end != "\r\n\r\n", None), "{sent}");
             assert_eq!((told.download.bytes(), told.download.end()), (2, Some(End::Complete)));
         });
     }
