@@ -151,8 +151,13 @@ fn problem(view: &View, check: Check, decision: &str, credentials: &[CredentialR
         remedy: &view.remedy,
         retryable: view.retryable,
     };
+    // Nearly every document fits, so that none is moved while it is written.
+    let mut text = Vec::with_capacity(1024);
     // Only maps with keys that are no text fail to serialise; there are none.
-    serde_json::to_vec(&document).unwrap_or_default()
+    match serde_json::to_writer(&mut text, &document) {
+        Ok(()) => text,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3).
