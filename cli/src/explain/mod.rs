@@ -4,7 +4,7 @@ pub(crate) mod request;
 mod variables;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use http::StatusCode;
@@ -19,7 +19,6 @@ use crate::management::{self, Answer};
 use crate::paths;
 use crate::status::other_version;
 use crate::terminal::{print, print_json, style};
-use request::{RequestLine, Written};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,21 +38,8 @@ pub(crate) struct Args {
     /// Manifests to explain by; without them the running gateway is asked. May be repeated
     #[arg(short, long = "filename", value_name = "PATH", num_args = 1.., requires = "request")]
     filename: Vec<PathBuf>,
-    /// The request to explain: method, then path and query or a whole URL
-    #[arg(long, value_name = "METHOD TARGET", value_parser = request::line)]
-    request: Option<RequestLine>,
-    /// A header field of the request; may be repeated
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", requires = "request")]
-    header: Vec<Written>,
-    /// The body of the request: a text, `@file`, or `@-` for standard input
-    #[arg(long, value_name = "TEXT|@FILE", requires = "request")]
-    body: Option<String>,
-    /// Whose address the request comes from
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", requires = "request")]
-    from: IpAddr,
-    /// Explain as if it were this time
-    #[arg(long, value_name = "TIME", requires = "request")]
-    at: Option<Timestamp>,
+    #[command(flatten)]
+    asked: request::Asked,
     /// The `Doorward-Decision` of a call that was answered
     #[arg(long, value_name = "ID")]
     decision: Option<String>,
@@ -77,10 +63,10 @@ pub(crate) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
         variables::print_all(args.output)?;
         return Ok(Exit::Fine);
     }
-    let report = match (&args.decision, &args.request) {
+    let report = match (&args.decision, &args.asked.request) {
         (Some(id), _) => crate::wait_for(decided(&args, id))?,
         (None, Some(line)) => {
-            let described = request::described(line, &args.header, args.body.as_deref(), args.from, args.at)?;
+            let described = args.asked.described(line)?;
             if args.filename.is_empty() {
                 crate::wait_for(asked(&args, described))?
             } else {

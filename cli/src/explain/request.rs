@@ -10,6 +10,36 @@ use jiff::Timestamp;
 use crate::failure::Failure;
 use crate::words;
 
+/// A request in the words of a command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
+    /// The request to explain: method, then path and query or a whole URL
+    #[arg(long, value_name = "METHOD TARGET", value_parser = line)]
+    pub(crate) request: Option<RequestLine>,
+    /// A header field of the request; may be repeated
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", requires = "request")]
+    header: Vec<Written>,
+    /// The body of the request: a text, `@file`, or `@-` for standard input
+    #[arg(long, value_name = "TEXT|@FILE", requires = "request")]
+    body: Option<String>,
+    /// Whose address the request comes from
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", requires = "request")]
+    from: IpAddr,
+    /// Explain as if it were this time
+    #[arg(long, value_name = "TIME", requires = "request")]
+    at: Option<Timestamp>,
+}
+
+impl Asked {
+    /// The request that `line` begins and the other flags complete.
+    ///
+    /// # Errors
+    /// A field or the body cannot be read.
+    pub(crate) fn described(&self, line: &RequestLine) -> Result<Described, Failure> {
+        described(line, &self.header, self.body.as_deref(), self.from, self.at)
+    }
+}
+
 /// Most bytes of a body: what a gateway buffers of one.
 const BODY_BYTES: u64 = 10 << 20;
 
@@ -79,7 +109,7 @@ fn field(text: &str) -> Option<Field> {
 ///
 /// # Errors
 /// A field has another form, or the body's file cannot be read.
-pub(crate) fn described(
+fn described(
     line: &RequestLine,
     fields: &[Written],
     body: Option<&str>,

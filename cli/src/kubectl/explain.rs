@@ -1,7 +1,5 @@
 //! `kubectl doorward explain`: what a call would get, or got, from the data planes that serve.
 
-use std::net::IpAddr;
-
 use futures_util::stream::{self, StreamExt as _};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -15,7 +13,7 @@ use super::objects::{full_name, text};
 use super::pods::{self, Replica};
 use super::{Form, show};
 use crate::explain::exit_of;
-use crate::explain::request::{self, RequestLine, Written};
+use crate::explain::request::{self, RequestLine};
 use crate::failure::{Exit, Failure};
 
 const EXAMPLES: &str = "\
@@ -40,21 +38,8 @@ pub(super) struct Args {
     /// The Gateway whose data planes are asked; without this the only one, or for a decision all
     #[arg(long, value_name = "[NAMESPACE/]NAME")]
     gateway: Option<String>,
-    /// The request to explain: method, then path and query or a whole URL
-    #[arg(long, value_name = "METHOD TARGET", value_parser = request::line)]
-    request: Option<RequestLine>,
-    /// A header field of the request; may be repeated
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", requires = "request")]
-    header: Vec<Written>,
-    /// The body of the request: a text, `@file`, or `@-` for standard input
-    #[arg(long, value_name = "TEXT|@FILE", requires = "request")]
-    body: Option<String>,
-    /// Whose address the request comes from
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", requires = "request")]
-    from: IpAddr,
-    /// Explain as if it were this time
-    #[arg(long, value_name = "TIME", requires = "request")]
-    at: Option<Timestamp>,
+    #[command(flatten)]
+    asked: request::Asked,
     /// The `Doorward-Decision` of a call that was answered
     #[arg(long, value_name = "ID")]
     decision: Option<String>,
@@ -68,7 +53,7 @@ pub(super) struct Args {
 /// # Errors
 /// No data plane answers, or none has the decision.
 pub(super) async fn run(args: &Args) -> Result<Exit, Failure> {
-    let report = match (&args.decision, &args.request) {
+    let report = match (&args.decision, &args.asked.request) {
         (Some(id), _) => decided(args, id).await?,
         (None, Some(line)) => asked(args, line).await?,
         (None, None) => return Err(Failure::usage("nothing to explain", "kubectl doorward explain --help")),
@@ -80,7 +65,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Failure> {
 
 /// By a data plane that serves: all of a Gateway have the same to say, so the first that answers is taken.
 async fn asked(args: &Args, line: &RequestLine) -> Result<Report, Failure> {
-    let described = request::described(line, &args.header, args.body.as_deref(), args.from, args.at)?;
+    let described = args.asked.described(line)?;
     let document = serde_json::to_value(&described).unwrap_or_default();
     let cluster = Cluster::of(&args.reach).await?;
     let gateway = match &args.gateway {
