@@ -8,10 +8,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/doorward
 BUILT := $(CACHE)/target-$(TOOLCHAIN)
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help run test bench check gen image cluster e2e conformance compiler target
+.PHONY: help run test bench bench-cluster check gen image cluster e2e conformance compiler target
 .DEFAULT_GOAL := help
 
-help run test bench check gen image cluster e2e conformance: compiler target
+help run test bench bench-cluster check gen image cluster e2e conformance: compiler target
 	@cargo xtask $@ $(ARGS)
 
 # Rust links with the C compiler, and the cryptography is compiled by it; a new machine may have none.

@@ -1,8 +1,12 @@
 //! Requests as a plain client sends them, with nothing between the test and the bytes of the answer.
 
+mod kept;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+pub use kept::{Chunks, Connection};
 
 /// Longest answer that is read, in bytes.
 const LONGEST: u64 = 16 << 20;
@@ -61,14 +65,15 @@ impl Request {
             .set_read_timeout(Some(patience))
             .and_then(|()| stream.set_write_timeout(Some(patience)))
             .map_err(|error| failed("timeouts", &error))?;
-        stream.write_all(self.text().as_bytes()).map_err(|error| failed("send", &error))?;
+        stream.write_all(self.text("close").as_bytes()).map_err(|error| failed("send", &error))?;
         let mut bytes = Vec::new();
         stream.take(LONGEST).read_to_end(&mut bytes).map_err(|error| failed("receive", &error))?;
         answer(&bytes)
     }
 
-    fn text(&self) -> String {
-        let mut text = format!("{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.method, self.path, self.host);
+    fn text(&self, connection: &str) -> String {
+        let Self { method, path, host, .. } = self;
+        let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: {connection}\r\n");
         for (name, value) in &self.fields {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -89,18 +94,22 @@ impl Answer {
 
 fn answer(bytes: &[u8]) -> Result<Answer, String> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or("the answer ends before its head does")?;
-    let head = String::from_utf8_lossy(&bytes[..end]);
+    let found = head(&String::from_utf8_lossy(&bytes[..end]))?;
+    let rest = &bytes[end + 4..];
+    let body =
+        if found.field("transfer-encoding") == "chunked" { joined(rest)? } else { whole(rest, found.field("content-length"))? };
+    Ok(Answer { body: String::from_utf8_lossy(&body).into_owned(), ..found })
+}
+
+/// Status and fields of an answer, without the empty line after them.
+fn head(head: &str) -> Result<Answer, String> {
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
     let status = status.ok_or("the answer has no status")?;
     let fields: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())))
         .collect();
-    let found = Answer { status, fields, body: String::new() };
-    let rest = &bytes[end + 4..];
-    let body =
-        if found.field("transfer-encoding") == "chunked" { joined(rest)? } else { whole(rest, found.field("content-length"))? };
-    Ok(Answer { body: String::from_utf8_lossy(&body).into_owned(), ..found })
+    Ok(Answer { status, fields, body: String::new() })
 }
 
 fn whole(rest: &[u8], length: &str) -> Result<Vec<u8>, String> {
@@ -112,21 +121,10 @@ fn whole(rest: &[u8], length: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The chunks' bytes (RFC 9112, section 7.1).
-fn joined(mut rest: &[u8]) -> Result<Vec<u8>, String> {
+fn joined(rest: &[u8]) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|window| window == b"\r\n").ok_or("the answer ends within a chunk's size")?;
-        let size = String::from_utf8_lossy(&rest[..end]);
-        let size =
-            usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16).map_err(|_| "a chunk has no size")?;
-        rest = &rest[end + 2..];
-        if size == 0 {
-            return Ok(body);
-        }
-        let chunk = rest.get(..size).ok_or("the answer ends within a chunk")?;
-        body.extend_from_slice(chunk);
-        rest = rest.get(size + 2..).ok_or("the answer ends after a chunk")?;
-    }
+    Chunks::new(rest).read_to_end(&mut body).map_err(|error| error.to_string())?;
+    Ok(body)
 }
 
 #[cfg(test)]
@@ -143,7 +141,7 @@ mod tests {
         check("HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1;x\r\nd\r\n0\r\n\r\n", Ok((404, "abcd")));
         check("HTTP/1.1 204 No Content\r\n\r\n", Ok((204, "")));
         check("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab", Err("2 of 3 bytes came"));
-        check("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab", Err("the answer ends within a chunk"));
+        check("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab", Err("the answer ends within its chunks"));
         check("HTTP/1.1 200", Err("the answer ends before its head does"));
     }
 }

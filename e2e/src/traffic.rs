@@ -36,12 +36,22 @@ impl Traffic {
     /// Sends the same request over and over; each has to be answered with `expected`.
     #[must_use]
     pub fn start(to: SocketAddr, request: Request, expected: u16) -> Self {
+        Self::pass(to, vec![request], (PACE, expected))
+    }
+
+    /// Sends one request after the other, again and again; each has to be answered with 200. Without any, sends none.
+    #[must_use]
+    pub fn walk(to: SocketAddr, requests: Vec<Request>, pace: Duration) -> Self {
+        Self::pass(to, requests, (pace, 200))
+    }
+
+    fn pass(to: SocketAddr, requests: Vec<Request>, (pace, expected): (Duration, u16)) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
             let began = Instant::now();
             let mut outcome = Outcome::default();
-            while !stopped.load(Ordering::Relaxed) {
+            for request in requests.iter().cycle().take_while(|_| !stopped.load(Ordering::Relaxed)) {
                 let at = began.elapsed();
                 outcome.sent += 1;
                 match request.send(to, PATIENCE) {
@@ -52,7 +62,7 @@ impl Traffic {
                     )),
                     Err(error) => outcome.failures.push((at.as_secs_f64(), error)),
                 }
-                thread::sleep(PACE.saturating_sub(began.elapsed() - at));
+                thread::sleep(pace.saturating_sub(began.elapsed() - at));
             }
             outcome
         });

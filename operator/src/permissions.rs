@@ -81,4 +81,6 @@ pub const WATCHED: &[Permission] = &[
 pub const RELEASE: &[Permission] = &[
     permission("coordination.k8s.io", &["leases"], &["get", "create", "update"], "which replica writes"),
     permission("", &["secrets"], &["get", "create", "update"], "the authority of the config stream"),
+    permission("", &["secrets"], &["list", "create", "update", "delete"], "last good versions of refused objects"),
+    permission("", &["services"], &["get"], "what the operators' own objects go with"),
 ];

@@ -1,4 +1,4 @@
-//! `cluster`, `e2e`, `conformance`: hands over to the program of `e2e/`, which starts a real Kubernetes.
+//! `cluster`, `e2e`, `conformance`, `bench-cluster`: hands over to the program of `e2e/`, which starts a real Kubernetes.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

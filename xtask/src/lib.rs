@@ -37,6 +37,7 @@ On a real Kubernetes that these start and end by themselves (as root, on Linux):
   make cluster      a cluster with Doorward in it, and lines to try; ARGS='down', 'shell', 'env', 'up'
   make e2e          the tests on it; ARGS='NAME' for those whose name holds NAME
   make conformance  the Gateway API's conformance suite
+  make bench-cluster  how soon changes serve among 5,000 routes, and what that takes
 
 Arguments go through ARGS: make run ARGS='--http 127.0.0.1:18080'
 ";
@@ -60,7 +61,10 @@ pub fn start(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Fa
         "bench" => bench::bench(&rest),
         "gen" => generate::generate(),
         "image" => image::image(),
-        "cluster" | "e2e" | "conformance" => cluster::cluster(&entry, &rest),
+        "cluster" | "e2e" | "conformance" | "bench-cluster" => {
+            progress::aside(&rest);
+            cluster::cluster(&entry, &rest)
+        }
         unknown => Err(Failure::usage(format!("`{unknown}` is not in the menu\n\n{MENU}"))),
     }
 }

@@ -3,8 +3,9 @@
 //! On a terminal one line is redrawn; elsewhere (a CI log) a plain line comes now and then, so that nobody has to
 //! guess whether it still runs.
 
-use std::io::{IsTerminal, Read, Write, stdout};
+use std::io::{IsTerminal, Read, Write, stderr, stdout};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +16,15 @@ use crate::Failure;
 const NAME_WIDTH: usize = 52;
 const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN_LINE: Duration = Duration::from_secs(15);
+
+/// Whether standard output is for a script.
+static ASIDE: AtomicBool = AtomicBool::new(false);
+
+/// Shows everything on standard error from now on if the arguments ask for JSON: standard output is for that alone then.
+pub fn aside(arguments: &[String]) {
+    let asks = arguments.windows(2).any(|pair| pair[0] == "-o" && pair[1] == "json");
+    ASIDE.fetch_or(asks, Ordering::Relaxed);
+}
 
 /// One step that is under way.
 pub struct Step {
@@ -28,7 +38,8 @@ impl Step {
     /// Shows the name.
     #[must_use]
     pub fn begin(name: impl Into<String>) -> Self {
-        let step = Self { name: name.into(), began: Instant::now(), drawn: Instant::now(), terminal: stdout().is_terminal() };
+        let terminal = if ASIDE.load(Ordering::Relaxed) { stderr().is_terminal() } else { stdout().is_terminal() };
+        let step = Self { name: name.into(), began: Instant::now(), drawn: Instant::now(), terminal };
         if step.terminal {
             step.redraw("");
         }
@@ -165,7 +176,8 @@ fn elapsed(time: Duration) -> String {
 
 /// Prints without caring whether anybody still reads: a closed pipe must not end a build.
 pub fn say(text: &str) {
-    let mut out = stdout().lock();
+    let mut out: Box<dyn Write> =
+        if ASIDE.load(Ordering::Relaxed) { Box::new(stderr().lock()) } else { Box::new(stdout().lock()) };
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 

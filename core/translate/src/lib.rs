@@ -9,7 +9,7 @@
 //! `traffic`, `attach`, `conflicts`), `keys`, `providers`, `models`, `gateways` (with
 //! `certificates`), `services`, `settings`, and the standard kinds `http_routes` and `ingresses`, whose
 //! routes are `open`. They share `world` (looking up references), `grants`, `secrets`, `checks`,
-//! `report` and `rehearsal` (what readers refused). `parse` knows the syntaxes of text fields.
+//! `report` and `rehearsal` (what readers refused). `last_good` is what both readers do about updates that are refused. `parse` knows the syntaxes of text fields.
 
 mod admission;
 mod attach;
@@ -26,6 +26,7 @@ mod ingresses;
 pub mod issue;
 mod judging;
 mod keys;
+mod last_good;
 mod manifests;
 mod memory;
 mod models;
@@ -49,6 +50,7 @@ mod versions;
 mod world;
 
 pub use ingresses::{CONTROLLER as INGRESS_CONTROLLER, TLS as INGRESS_LISTENER};
+pub use last_good::{LastGood, refused_certificate};
 pub use manifests::{Assumption, CONTROLLER, Cluster, Context, Kind, Manifests, Objects, Visit, VisitBeside, Written};
 pub use memory::Memory;
 pub use standings::{

@@ -10,6 +10,7 @@ use crds::standard::{
 use crds::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -50,7 +51,7 @@ impl<T> Written<T> {
 pub type Objects<T> = BTreeMap<ObjectName, Written<T>>;
 
 /// A kind of object that translation looks at.
-pub trait Kind: Clone + PartialEq + DeserializeOwned {
+pub trait Kind: Clone + PartialEq + DeserializeOwned + Serialize + Send + Sync + 'static {
     /// `kind`, as in manifests.
     const KIND: &'static str;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectRef};
 use manifest::{Finding, Set, State};
+use translate::refused_certificate;
 
-use crate::session::{Served, certificate, written_now};
+use crate::session::{Served, written_now};
 
 /// What the set and translation found, at its places. Of an object whose earlier version serves, the faults
 /// of the text that was refused are told.
@@ -16,7 +17,7 @@ pub(crate) fn findings(set: &Set, served: &Served) -> Vec<Finding> {
     let kept: BTreeMap<&ObjectRef, &State> = served.kept.iter().map(|(key, state)| (&key.reference, state)).collect();
     let is_kept = |object: Option<&ObjectRef>| object.is_some_and(|object| kept.contains_key(object));
 
-    let refused = served.refused.iter().filter(|fault| is_kept(fault.object.as_ref()) || is_kept(certificate(fault)));
+    let refused = served.refused.iter().filter(|fault| is_kept(fault.object.as_ref()) || is_kept(refused_certificate(fault)));
     let refused = refused.filter(|fault| located.is_of_written(fault));
     let others = served.faults.iter().filter(|fault| !is_kept(fault.object.as_ref()) && !located.is_told(fault));
     let others = others.filter(|fault| !served.unread.contains(fault));

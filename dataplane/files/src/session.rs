@@ -9,11 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, ObjectRef, Severity};
+use cause::{Fault, ObjectRef, Severity};
 use ir::Snapshot;
 use jiff::Timestamp;
 use manifest::{File, Object, ObjectKey, Report, Set, State};
-use translate::{Context, Translation, translate};
+use translate::{Context, LastGood, Translation, refused_certificate, translate};
 
 use crate::counts::Counts;
 use crate::decode::{Decoded, decode};
@@ -30,7 +30,7 @@ pub struct Session {
     context: Context,
     set: Set,
     /// The newest version of each object that was translated without an error.
-    proven: BTreeMap<ObjectKey, Arc<Object>>,
+    proven: LastGood<ObjectKey, Object>,
     decoded: Decoded,
     snapshot: Arc<Snapshot>,
 }
@@ -52,7 +52,7 @@ impl Session {
     /// Nothing read yet. The context's `now` is that of each reload.
     #[must_use]
     pub fn new(input: Input, context: Context) -> Self {
-        let (set, proven, decoded) = (Set::default(), BTreeMap::new(), Decoded::default());
+        let (set, proven, decoded) = (Set::default(), LastGood::default(), Decoded::default());
         Self { input, beside: Vec::new(), context, set, proven, decoded, snapshot: Arc::default() }
     }
 
@@ -148,10 +148,9 @@ impl Session {
     fn earlier(&self, wrong: &BTreeSet<ObjectRef>) -> BTreeMap<ObjectKey, State> {
         let mut earlier = BTreeMap::new();
         for (key, state) in self.set.objects().filter(|(key, _)| wrong.contains(&key.reference)) {
-            if let (Some(version), Some(proven)) = (state.good(), self.proven.get(key))
-                && version.value() != proven.value()
+            if let Some(version) = state.good()
+                && let Some(good) = self.proven.earlier(key, |proven| proven.value() == version.value())
             {
-                let good = Arc::clone(proven);
                 earlier.insert(key.clone(), State::LastGood { good, faults: state.faults().to_vec() });
             }
         }
@@ -161,13 +160,13 @@ impl Session {
     /// Remembers the versions that serve without an error.
     fn prove(&mut self, served: &Served) {
         let wrong = blamed(&served.faults);
-        self.proven.retain(|key, _| self.set.get(key).is_some());
+        self.proven.retain(|key| self.set.get(key).is_some());
         for (key, state) in self.set.objects() {
             if let Some(version) = state.good()
                 && !served.kept.contains_key(key)
                 && !wrong.contains(&key.reference)
             {
-                self.proven.insert(key.clone(), Arc::clone(version));
+                self.proven.prove(key.clone(), Arc::clone(version));
             }
         }
     }
@@ -194,12 +193,7 @@ pub(crate) fn written_now<'a>(set: &'a Set, reference: &ObjectRef) -> Option<&'a
 /// The objects that errors blame: the one that each is a fault of, and the Secret of a certificate.
 fn blamed(faults: &[Fault]) -> BTreeSet<ObjectRef> {
     let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
-    errors.flat_map(|fault| fault.object.iter().chain(certificate(fault))).cloned().collect()
-}
-
-/// The Secret whose certificate a fault is about.
-pub(crate) const fn certificate(fault: &Fault) -> Option<&ObjectRef> {
-    if let FaultCause::CertificateInvalid { target, .. } = &fault.cause { Some(target) } else { None }
+    errors.flat_map(|fault| fault.object.iter().chain(refused_certificate(fault))).cloned().collect()
 }
 
 #[cfg(test)]

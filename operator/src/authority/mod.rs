@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crds::standard::Secret;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use thiserror::Error;
@@ -30,11 +30,12 @@ pub use certificates::CertificateError;
 pub use review::{AUDIENCE, TokenReviews};
 pub use stages::Lifetimes;
 
+use crate::owner;
 use certificates::{Pair, validity};
 use stages::{Held, Step};
 
 /// The type of the Secret. One of another type is somebody else's. An empty one of this type is
-/// filled, so that a chart may make it and take it away.
+/// filled, so that whoever likes may make it beforehand.
 pub const SECRET_TYPE: &str = "doorward.dev/authority";
 
 /// Who writes the Secret, to the API server.
@@ -53,6 +54,8 @@ pub struct Place {
     pub secret: String,
     /// The Service of the config stream, in the same namespace.
     pub service: String,
+    /// What the Secret goes with.
+    pub owner: Option<OwnerReference>,
 }
 
 impl Place {
@@ -161,7 +164,7 @@ impl Authority {
     /// Looks once, and takes one step where one is due.
     async fn turn(&mut self, now: Timestamp) -> Result<Turn, AuthorityError> {
         let found = self.secrets.get_opt(&self.place.secret).await.map_err(|error| self.failed(error))?;
-        let Some(secret) = found else {
+        let Some(mut secret) = found else {
             let held = Held::first(now, &self.lifetimes)?;
             return self.write(Secret { metadata: self.metadata(), ..Secret::default() }, &held).await;
         };
@@ -174,6 +177,8 @@ impl Authority {
             return self.write(secret, &held).await;
         };
         match held.due(now, &self.lifetimes) {
+            // It was made by an earlier installation, or by hand.
+            _ if owner::claim(&mut secret.metadata, self.place.owner.as_ref()) => self.write(secret, &held).await,
             Step::Wait(until) => {
                 let (shown, renewal) = self.shown(&held, now)?;
                 let Pair { certificate: chain, key } = shown;
@@ -225,6 +230,7 @@ impl Authority {
             name: Some(self.place.secret.clone()),
             namespace: Some(self.place.namespace.clone()),
             labels: Some(BTreeMap::from(labels.map(|(name, value)| (name.to_owned(), value.to_owned())))),
+            owner_references: self.place.owner.clone().map(|owner| vec![owner]),
             ..ObjectMeta::default()
         }
     }

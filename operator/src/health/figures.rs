@@ -23,6 +23,7 @@ pub struct Figures {
     replicas: AtomicU64,
     writes: [AtomicU64; 2],
     watch_failures: AtomicU64,
+    last_good: [AtomicU64; 2],
 }
 
 impl Default for Figures {
@@ -37,6 +38,7 @@ impl Default for Figures {
             replicas: AtomicU64::new(0),
             writes: Default::default(),
             watch_failures: AtomicU64::new(0),
+            last_good: Default::default(),
         }
     }
 }
@@ -95,6 +97,13 @@ impl Figures {
         self.watch_failures.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Objects that serve an earlier version, and how many of these would not outlive all operators.
+    pub fn last_good(&self, serving: usize, lost: usize) {
+        for (gauge, count) in self.last_good.iter().zip([serving, lost]) {
+            gauge.store(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+
     /// In the text format of Prometheus.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -105,6 +114,13 @@ impl Figures {
         one(&mut text, ("stream_replicas", "gauge", "Data planes that are connected."), read(&self.replicas));
         one(&mut text, ("revisions_total", "counter", "States of Gateways that were published."), read(&self.revisions));
         one(&mut text, ("watch_failures_total", "counter", "Failures of watches."), read(&self.watch_failures));
+        let [serving, lost] = &self.last_good;
+        one(
+            &mut text,
+            ("last_good", "gauge", "Objects whose newest version is refused and an earlier one serves."),
+            read(serving),
+        );
+        one(&mut text, ("last_good_unwritten", "gauge", "Those of them whose earlier version is not written down."), read(lost));
         head(&mut text, ("status_writes_total", "counter", "Writes of statuses."));
         for (outcome, count) in ["done", "failed"].iter().zip(&self.writes) {
             line(&mut text, &format!("status_writes_total{{outcome=\"{outcome}\"}}"), read(count));

@@ -8,12 +8,13 @@ mod decision;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::owner;
 use decision::{Held, Step, decide};
 
 /// The Lease's name.
@@ -32,6 +33,7 @@ pub struct Candidate {
     leases: Api<Lease>,
     namespace: String,
     me: String,
+    owner: Option<OwnerReference>,
     leading: watch::Sender<bool>,
     /// What was seen last, and since when.
     seen: Option<(Lease, Instant)>,
@@ -40,13 +42,13 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// A candidate under a name that no other operator has, for the Lease of a namespace.
+    /// A candidate under a name that no other operator has, for the Lease of a namespace, which goes with `owner`.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, me: &str) -> Self {
+    pub fn new(client: Client, namespace: &str, me: &str, owner: Option<OwnerReference>) -> Self {
         let leases = Api::namespaced(client, namespace);
         let (leading, _) = watch::channel(false);
         let (namespace, me) = (namespace.to_owned(), me.to_owned());
-        Self { leases, namespace, me, leading, seen: None, renewed: None, complaint: None }
+        Self { leases, namespace, me, owner, leading, seen: None, renewed: None, complaint: None }
     }
 
     /// Whether it leads now.
@@ -121,6 +123,7 @@ impl Candidate {
                 let acquired = if step == Step::Renew { spec.acquire_time } else { None };
                 let transitions = if step == Step::Renew { transitions } else { transitions.saturating_add(1) };
                 lease.spec = Some(self.spec(transitions, acquired));
+                owner::claim(&mut lease.metadata, self.owner.as_ref());
                 let lease = self.leases.replace(LEASE, &PostParams::default(), &lease).await?;
                 self.won(lease);
                 Ok(RENEWED)
@@ -166,7 +169,10 @@ impl Candidate {
     }
 
     fn metadata(&self) -> ObjectMeta {
-        ObjectMeta { name: Some(LEASE.to_owned()), namespace: Some(self.namespace.clone()), ..ObjectMeta::default() }
+        let mut metadata =
+            ObjectMeta { name: Some(LEASE.to_owned()), namespace: Some(self.namespace.clone()), ..ObjectMeta::default() };
+        owner::claim(&mut metadata, self.owner.as_ref());
+        metadata
     }
 
     fn spec(&self, transitions: i32, acquired: Option<MicroTime>) -> LeaseSpec {

@@ -19,8 +19,9 @@ use super::Shared;
 use super::contents::Reader;
 use crate::keys::{self, Survey};
 use crate::kinds::Kind;
+use crate::last_good;
 use crate::reconcile::{After, Holding, Reconciler, Round};
-use crate::store::{Change, Content, Key, Known, Pods, Store};
+use crate::store::{Change, Content, Kept, Key, Known, Pods, Recalled, Store};
 use crate::watch::{News, What};
 
 /// How long a change waits for others that belong to it.
@@ -31,6 +32,8 @@ const APART: Duration = Duration::from_millis(50);
 const STRETCH: usize = 4_096;
 /// When to look again at a content that is waited for.
 const LACKING: Duration = Duration::from_millis(250);
+/// How long one reading of last good versions may take.
+const RECALLING: Duration = Duration::from_secs(10);
 /// The definition whose annotation tells the version of Gateway API.
 const DEFINITION: &str = "gatewayclasses.gateway.networking.k8s.io";
 
@@ -49,6 +52,8 @@ pub(super) struct Pass {
     pub(super) foreign: BTreeSet<ObjectName>,
     /// Keys to be made or rotated.
     pub(super) keys: Arc<Survey>,
+    /// The versions that serve although newer ones are there.
+    pub(super) kept: Arc<BTreeMap<Key, Kept>>,
     /// When this was put together.
     pub(super) made: std::time::Instant,
 }
@@ -90,12 +95,15 @@ pub(super) async fn run(
 ) {
     let (contents_to, mut contents) = mpsc::unbounded_channel();
     let (version_to, mut version) = mpsc::channel(1);
+    let (recalled_to, mut recalled) = mpsc::channel(1);
     let mut material = shared.material.clone();
     let reader = Reader::new(shared.client.clone(), contents_to);
     let mut cycle = Cycle {
         shared,
         reader,
         version_to,
+        recalled_to,
+        recall: Recall::Due,
         reconciler: Some(reconciler),
         passes,
         round: None,
@@ -113,6 +121,7 @@ pub(super) async fn run(
             },
             Some(content) = contents.recv() => cycle.fill(content),
             Some(version) = version.recv() => cycle.set_version(version),
+            Some(recalled) = recalled.recv() => cycle.recalled(recalled),
             changed = material.changed() => if changed.is_err() { return } else { Change::Nothing },
             () = sleep_until(wake) => Change::Nothing,
         };
@@ -130,14 +139,31 @@ pub(super) async fn run(
     }
 }
 
+/// What the last round came to.
+struct Done {
+    round: Round,
+    survey: Arc<Survey>,
+    kept: Arc<BTreeMap<Key, Kept>>,
+}
+
+/// How far the reading of last good versions is, which earlier operators wrote down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recall {
+    Due,
+    Asked,
+    Done,
+}
+
 struct Cycle {
     shared: Shared,
     reader: Reader,
     version_to: mpsc::Sender<Option<Arc<str>>>,
+    recalled_to: mpsc::Sender<Vec<Recalled>>,
+    recall: Recall,
     /// Away only while it computes.
     reconciler: Option<Reconciler>,
     passes: watch::Sender<Option<Arc<Pass>>>,
-    round: Option<(Round, Arc<Survey>)>,
+    round: Option<Done>,
     /// When time alone changes what objects mean.
     due: Option<Instant>,
     /// When the next pass is to be made, if one is.
@@ -175,6 +201,12 @@ impl Cycle {
         if changed { Change::Manifests } else { Change::Nothing }
     }
 
+    fn recalled(&mut self, recalled: Vec<Recalled>) -> Change {
+        self.recall = Recall::Done;
+        self.store().map(|store| store.recall(recalled));
+        Change::Manifests
+    }
+
     fn wake(&self) -> Option<Instant> {
         self.due.into_iter().chain(self.pass_due).min()
     }
@@ -185,6 +217,15 @@ impl Cycle {
         if !reconciler.store().is_complete() {
             let awaited = reconciler.store().awaited().next().map(|source| source.kind.name());
             self.shared.figures.await_for(awaited.map(|kind| format!("objects of kind {kind} are being listed")));
+            return;
+        }
+        if self.recall != Recall::Done {
+            // What is refused now may have been good before this operator was there.
+            if self.recall == Recall::Due {
+                self.recall = Recall::Asked;
+                tokio::spawn(recall(self.shared.clone(), self.recalled_to.clone()));
+            }
+            self.shared.figures.await_for(Some("last good versions are being read".to_owned()));
             return;
         }
         let now = Instant::now();
@@ -219,9 +260,10 @@ impl Cycle {
             let now = Timestamp::now();
             let after = reconciler.round(now);
             let survey = keys::survey(reconciler.store().manifests(), now);
-            (reconciler, after, survey)
+            let kept = reconciler.store().kept();
+            (reconciler, after, survey, kept)
         });
-        let Ok((reconciler, After { wanted, round }, survey)) = computed.await else {
+        let Ok((reconciler, After { wanted, round }, survey, kept)) = computed.await else {
             // A panic in there is a defect of ours; the process starts anew.
             tracing::error!("a translation ended in a panic");
             std::process::abort();
@@ -234,7 +276,7 @@ impl Cycle {
             Some(round) => {
                 self.shared.figures.round(begun.elapsed());
                 self.shared.figures.revisions(round.revisions);
-                self.round = Some((round, Arc::new(survey)));
+                self.round = Some(Done { round, survey: Arc::new(survey), kept: Arc::new(kept) });
                 self.pass_due.get_or_insert((self.passed + APART).max(Instant::now()));
                 self.is_ready = true;
             }
@@ -246,7 +288,7 @@ impl Cycle {
     fn pass(&mut self) {
         self.pass_due = None;
         self.passed = Instant::now();
-        let (Some((round, survey)), Some(reconciler)) = (&self.round, &self.reconciler) else { return };
+        let (Some(Done { round, survey, kept }), Some(reconciler)) = (&self.round, &self.reconciler) else { return };
         let store = reconciler.store();
         let mut known = BTreeMap::new();
         let mut counts = BTreeMap::new();
@@ -275,6 +317,7 @@ impl Cycle {
             gateways: Arc::new(gateways),
             foreign: foreign(manifests),
             keys: Arc::clone(survey),
+            kept: Arc::clone(kept),
             made: std::time::Instant::now(),
         };
         self.passes.send_replace(Some(Arc::new(pass)));
@@ -309,6 +352,27 @@ async fn sleep_until(wake: Option<Instant>) {
     match wake {
         Some(wake) => tokio::time::sleep_until(wake).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Reads what earlier operators wrote down, for as long as it takes.
+async fn recall(shared: Shared, to: mpsc::Sender<Vec<Recalled>>) {
+    let mut is_told = false;
+    loop {
+        let asked = last_good::recall(&shared.client, &shared.options.namespace);
+        match tokio::time::timeout(RECALLING, asked).await {
+            Ok(Ok(recalled)) => {
+                // An error means that the operator stops.
+                let _told = to.send(recalled).await;
+                return;
+            }
+            Ok(Err(error)) if !is_told => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "last good versions cannot be read");
+                is_told = true;
+            }
+            Ok(Err(_)) | Err(_) => {}
+        }
+        tokio::time::sleep(LACKING).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod contents;
 mod cycle;
+mod keeping;
 mod statuses;
 mod upkeep;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use cause::ObjectName;
 use delivery::{Publisher, Server, ServerCertificate};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
@@ -19,6 +21,7 @@ use crate::authority::{Authority, Lifetimes, Material, Place, TokenReviews};
 use crate::health::{self, Figures};
 use crate::kinds::Kind;
 use crate::leader::Candidate;
+use crate::owner;
 use crate::provision::{Image, Surroundings};
 use crate::reconcile::Reconciler;
 use crate::store::Store;
@@ -84,16 +87,21 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     let (health, health_at) = bind("health", options.metrics, health::bind(options.metrics).await)?;
     let server = bind("the config stream", options.config_stream, Server::bind(options.config_stream).await)?;
     let figures = Arc::new(Figures::default());
+    let mut stop = std::pin::pin!(stop);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(named("health", health::serve(health, Arc::clone(&figures))));
+    let owner = tokio::select! {
+        owner = owner::find(&client, &options.namespace, &options.service) => owner,
+        () = stop.as_mut() => return Ok(()),
+    };
     let publisher = Publisher::new();
     let (material_to, material) = watch::channel(None);
     let (stop_to, stopped) = watch::channel(false);
     tracing::info!(%health_at, stream = %options.config_stream, me = %options.me, "started");
 
-    let mut tasks = JoinSet::new();
-    tasks.spawn(named("health", health::serve(health, Arc::clone(&figures))));
-    tasks.spawn(named("the authority", authority(&options, client.clone()).run(material_to)));
+    tasks.spawn(named("the authority", authority(&options, client.clone(), owner.clone()).run(material_to)));
     tasks.spawn(named("the config stream", stream(server, publisher.clone(), client.clone(), material.clone())));
-    let candidate = Candidate::new(client.clone(), &options.namespace, &options.me);
+    let candidate = Candidate::new(client.clone(), &options.namespace, &options.me, owner.clone());
     let leading = candidate.leading();
     let leadership = tokio::spawn(candidate.run(until(stopped.clone())));
 
@@ -105,13 +113,14 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     let reconciler = Reconciler::new(Store::new(sources), publisher.clone(), options.default_gateway.clone());
     let (passes_to, passes) = watch::channel(None);
     let (gateways_to, states) = watch::channel(Arc::default());
-    let shared = Shared { client, options: Arc::new(options), figures, leading, material };
+    let shared = Shared { client, options: Arc::new(options), owner, figures, leading, material };
     tasks.spawn(named("statuses", statuses::run(shared.clone(), passes.clone(), states, publisher.replicas())));
+    tasks.spawn(named("last good versions", keeping::run(shared.clone(), passes.clone())));
     tasks.spawn(named("upkeep", upkeep::run(shared.clone(), passes, gateways_to)));
     tasks.spawn(named("the store", cycle::run(shared, reconciler, news, passes_to)));
 
     let outcome = tokio::select! {
-        () = stop => Ok(()),
+        () = stop.as_mut() => Ok(()),
         ended = tasks.join_next() => Err(OperatorError::Ended(ended.and_then(Result::ok).unwrap_or("a task"))),
     };
     stop_to.send_replace(true);
@@ -126,6 +135,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
 struct Shared {
     client: Client,
     options: Arc<Options>,
+    /// What the operator's own objects go with.
+    owner: Option<OwnerReference>,
     figures: Arc<Figures>,
     leading: watch::Receiver<bool>,
     material: watch::Receiver<Option<Arc<Material>>>,
@@ -177,8 +188,9 @@ fn bind<T>(what: &'static str, address: SocketAddr, bound: std::io::Result<T>) -
     bound.map_err(|source| OperatorError::Bind { what, address, source })
 }
 
-fn authority(options: &Options, client: Client) -> Authority {
-    let place = Place { namespace: options.namespace.clone(), secret: AUTHORITY.to_owned(), service: options.service.clone() };
+fn authority(options: &Options, client: Client, owner: Option<OwnerReference>) -> Authority {
+    let (namespace, service) = (options.namespace.clone(), options.service.clone());
+    let place = Place { namespace, secret: AUTHORITY.to_owned(), service, owner };
     Authority::new(client, place, Lifetimes::default())
 }
 

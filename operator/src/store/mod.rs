@@ -19,8 +19,9 @@ use crate::kinds::Kind;
 use crate::watch::{Marks, News, Object, Source, What};
 use contents::Contents;
 pub use contents::{Content, Wanted};
+pub use kept::{Kept, Recalled};
 pub use pods::{DataPlane, Pods};
-use slots::with_slots;
+use slots::{Proven, with_slots};
 
 /// An object by kind and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,7 +80,7 @@ pub struct Store {
     /// The newest versions of objects in whose place an earlier one stands in `manifests`.
     refused: Manifests,
     /// The newest versions of which nothing of their own text was wrong.
-    proven: Manifests,
+    proven: Proven,
     known: BTreeMap<Key, Known>,
     /// What the list of a watch, which is under way, had so far.
     listing: BTreeMap<Source, BTreeSet<ObjectName>>,

@@ -1,10 +1,15 @@
 //! The three places of an object of one kind.
 
+use cause::ObjectName;
+use crds::standard::{
+    ConfigMap, EndpointSlice, Gateway, GatewayClass, HttpRoute, Ingress, IngressClass, Namespace, ReferenceGrant, Secret, Service,
+};
+use crds::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use translate::LastGood;
 
 use super::{Key, Objects, read};
-use cause::ObjectName;
 
 /// Where objects of one kind are.
 pub(super) struct Slots<'a, T> {
@@ -13,18 +18,36 @@ pub(super) struct Slots<'a, T> {
     /// The newest versions in whose place an earlier one is served.
     pub(super) refused: &'a mut Objects<T>,
     /// The newest versions that were good.
-    pub(super) proven: &'a mut Objects<T>,
+    pub(super) proven: &'a mut LastGood<ObjectName, T>,
 }
+
+/// Gives the kinds that translation reads as whole objects, each with its field of manifests, to another macro.
+macro_rules! with_kinds {
+    ($macro:ident!($($before:tt)*)) => {
+        $macro! { $($before)*
+            ApiRoute api_routes, ApiKey api_keys, AiModel ai_models, IdentityProvider identity_providers,
+            GatewayConfig gateway_configs, GatewayClass gateway_classes, Gateway gateways, ReferenceGrant reference_grants, Service services,
+            EndpointSlice endpoint_slices, Namespace namespaces, Secret secrets, ConfigMap config_maps,
+            HttpRoute http_routes, Ingress ingresses, IngressClass ingress_classes }
+    };
+}
+
+macro_rules! proven {
+    ($($name:ident $field:ident),*) => {
+        /// The newest good versions of objects of each kind.
+        #[derive(Debug, Default)]
+        pub(super) struct Proven {
+            $(pub(super) $field: LastGood<ObjectName, $name>,)*
+        }
+    };
+}
+with_kinds!(proven!());
 
 /// Does something with the [`Slots`] of a kind; `None` for kinds that translation does not read
 /// as whole objects.
 macro_rules! with_slots {
     ($store:expr, $kind:expr, |$slots:ident| $body:expr) => {
-        with_slots!(@kinds $store, $kind, $slots, $body,
-            ApiRoute api_routes, ApiKey api_keys, AiModel ai_models, IdentityProvider identity_providers,
-            GatewayConfig gateway_configs, GatewayClass gateway_classes, Gateway gateways, ReferenceGrant reference_grants, Service services,
-            EndpointSlice endpoint_slices, Namespace namespaces, Secret secrets, ConfigMap config_maps,
-            HttpRoute http_routes, Ingress ingresses, IngressClass ingress_classes)
+        crate::store::slots::with_kinds!(with_slots!(@kinds $store, $kind, $slots, $body,))
     };
     (@kinds $store:expr, $kind:expr, $slots:ident, $body:expr, $($name:ident $field:ident),*) => {
         match $kind {
@@ -40,7 +63,7 @@ macro_rules! with_slots {
         }
     };
 }
-pub(super) use with_slots;
+pub(super) use {with_kinds, with_slots};
 
 impl<T: DeserializeOwned + PartialEq> Slots<'_, T> {
     /// Takes in the newest version; whether that is another one.
@@ -62,7 +85,7 @@ impl<T: DeserializeOwned + PartialEq> Slots<'_, T> {
 
     pub(super) fn remove(&mut self, name: &ObjectName) -> bool {
         self.refused.remove(name);
-        self.proven.remove(name);
+        self.proven.forget(name);
         self.served.remove(name).is_some()
     }
 }

@@ -10,7 +10,7 @@ fn marks(generation: i64, version: u64) -> Marks {
     Marks { uid: "u".into(), generation, version: version.to_string().into(), is_ending: false }
 }
 
-fn object(name: &str, version: u64, mut value: Value) -> Box<Object> {
+pub(super) fn object(name: &str, version: u64, mut value: Value) -> Box<Object> {
     let (namespace, short) = name.split_once('/').unwrap_or(("", name));
     value["metadata"]["name"] = json!(short);
     if !namespace.is_empty() {
@@ -21,7 +21,7 @@ fn object(name: &str, version: u64, mut value: Value) -> Box<Object> {
     Box::new(Object { name, marks: marks(generation, version), value, status: Value::Null })
 }
 
-fn route(name: &str, version: u64, path: &str) -> Box<Object> {
+pub(super) fn route(name: &str, version: u64, path: &str) -> Box<Object> {
     let spec = json!({
         "path": path,
         "authentication": {"mode": "Anonymous"},
@@ -30,11 +30,11 @@ fn route(name: &str, version: u64, path: &str) -> Box<Object> {
     object(name, version, json!({"spec": spec}))
 }
 
-fn everywhere(kind: Kind) -> Source {
+pub(super) fn everywhere(kind: Kind) -> Source {
     Source { kind, namespace: None }
 }
 
-fn tell(store: &mut Store, kind: Kind, what: What) -> Change {
+pub(super) fn tell(store: &mut Store, kind: Kind, what: What) -> Change {
     store.take(News { source: everywhere(kind), what })
 }
 
@@ -44,7 +44,7 @@ fn translated(store: &Store) -> Translation {
 }
 
 /// Translates as rounds do; whether an earlier version took the place of a newer one.
-fn settle(store: &mut Store) -> bool {
+pub(super) fn settle(store: &mut Store) -> bool {
     let translation = translated(store);
     let is_replaced = store.settle(&translation);
     if is_replaced {
