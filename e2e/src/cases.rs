@@ -2,8 +2,16 @@
 
 mod changes;
 mod faults;
+mod gaps;
+mod leftovers;
+mod lifecycle;
+mod processes;
 mod provisioning;
+mod replicas;
 mod requests;
+mod rights;
+mod rivals;
+mod rollouts;
 mod standard;
 
 use std::net::SocketAddr;
@@ -27,6 +35,7 @@ const CASES: &[Case] = &[
     ("statuses are true and columns say why", requests::statuses),
     ("answers name their cause", requests::answers),
     ("names of services resolve and bodies pass", requests::bodies),
+    ("every example is taken", requests::examples),
     ("a key follows its object within two seconds", changes::keys),
     ("a rotated key overlaps", changes::rotation),
     ("a missing backend is named, and found when it comes", changes::missing_backend),
@@ -39,19 +48,29 @@ const CASES: &[Case] = &[
     ("listeners with certificates, and a new certificate", standard::certificates),
     ("a rolling restart of the data plane fails no request", faults::rolling_restart),
     ("scaling the data plane fails no request", faults::scaling),
-    ("conflicting writers are put right", faults::conflicting_writers),
-    ("upgrade and rollback of the chart fail no request", faults::upgrade),
+    ("conflicting writers are put right", rivals::conflicting_writers),
+    ("upgrade and rollback of the chart fail no request", lifecycle::upgrade),
+    ("a refused update stands while everything is restarted", lifecycle::refused_update),
 ];
 
 /// On a cluster of ours alone, where processes can be stopped and the audit log be read.
 const OWN_CASES: &[Case] = &[
+    ("one of three replicas refuses", replicas::one_of_three),
+    ("operators and data planes of two builds", lifecycle::skew),
     ("a killed data plane comes back", faults::data_plane_killed),
     ("a killed operator fails no request", faults::operator_killed),
     ("no operator, and data planes that restart", faults::no_operator),
     ("the API server away for a minute", faults::api_server_away),
+    ("a gap in what operators watched", gaps::watch_gap),
     ("a poisoned object among 500", faults::poisoned),
-    ("pods need no right that they lack", faults::rights),
+    ("pods need no right that they lack", rights::lacking),
 ];
+
+/// Only after all of those: it judges what they together made the operator do.
+const WHOLE: Case = ("pods have no right that they do not need", rights::unused);
+
+/// After all others: an operator whose rights are taken away asks in vain until it ends.
+const REMOVAL: Case = ("removal leaves nothing", lifecycle::uninstall);
 
 /// What a case finds.
 pub struct World {
@@ -65,6 +84,9 @@ pub struct World {
 
 /// The route of steady traffic.
 const STEADY: &str = "steady";
+
+/// How soon a status is true again after a fault.
+const RECOVERY: Duration = Duration::from_secs(10);
 
 /// For one step of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -151,22 +173,45 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Failure
     if holds { Ok(()) } else { Err(Failure::new(otherwise())) }
 }
 
+/// An ApiRoute that gives everybody a fixed answer.
+fn fixed_route(name: &str, body: &str) -> String {
+    format!(
+        "---\napiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\n\
+         metadata: {{name: {name}, namespace: {SHOP}, labels: {{case: fixed}}}}\n\
+         spec:\n  path: /{name}\n  authentication: {{mode: Anonymous}}\n  \
+         versions: [{{version: 1.0.0, backend: {{response: {{status: 200, body: {body}}}}}}}]\n"
+    )
+}
+
+/// A route that is made after a fault: it serves, and its status says so, soon.
+fn fresh_route(world: &World, name: &str) -> Result<(), Failure> {
+    world.cluster.apply(&fixed_route(name, "here"))?;
+    world.until_answer_in(RECOVERY, "a new route serves", &Request::get("api.example.com", &format!("/{name}")), 200)?;
+    let began = Instant::now();
+    doorward::condition(&world.cluster, &["apiroute", name, "-n", SHOP], "Ready", "True")?;
+    ensure(began.elapsed() < RECOVERY, || format!("its status was true only after {} s", began.elapsed().as_secs()))?;
+    world.cluster.kubectl(&["delete", "apiroute", name, "-n", SHOP]).map(drop)
+}
+
 /// Runs the cases whose name holds one of the words; without words, all.
 ///
 /// # Errors
 /// A case failed, or there is none of that name; the failures are printed as they come.
 pub fn run(world: &World, words: &[&str]) -> Result<ExitCode, Failure> {
-    let own = if world.cluster.place().is_some() { OWN_CASES } else { &[] };
-    let chosen: Vec<&Case> =
-        CASES.iter().chain(own).filter(|(name, _)| words.is_empty() || words.iter().any(|word| name.contains(word))).collect();
+    let mut chosen: Vec<&Case> = CASES.iter().collect();
+    if world.cluster.place().is_some() {
+        chosen.extend(OWN_CASES.iter().chain(words.is_empty().then_some(&WHOLE)).chain([&REMOVAL]));
+    }
+    chosen.retain(|(name, _)| words.is_empty() || words.iter().any(|word| name.contains(word)));
     if chosen.is_empty() {
         return Err(Failure::usage(format!("no test has a name with {}", words.join(" or "))));
     }
     let (mut passed, mut failed) = (0, Vec::new());
     let began = Instant::now();
+    let before = leftovers::lasting(&world.cluster)?;
     for (name, case) in chosen {
         let step = Step::begin(*name);
-        match case(world) {
+        match case(world).and_then(|()| leftovers::gone(&world.cluster, &before)) {
             Ok(()) => {
                 step.end("ok");
                 passed += 1;

@@ -5,6 +5,7 @@
 //! side, and ending one leaves nothing. What uses it knows Doorward only as users do: by its image, its chart, kubectl
 //! and requests.
 
+pub mod bench;
 pub mod cases;
 pub mod cluster;
 pub mod conformance;
@@ -13,6 +14,7 @@ pub mod http;
 pub mod images;
 pub mod node;
 pub mod place;
+pub mod port;
 pub mod programs;
 pub mod run;
 pub mod traffic;

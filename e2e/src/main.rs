@@ -1,4 +1,4 @@
-//! `doorward-e2e ENTRY`: the clusters of the menu's entries `cluster`, `e2e` and `conformance`.
+//! `doorward-e2e ENTRY`: the clusters of the menu's entries `cluster`, `e2e`, `conformance` and `bench-cluster`.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use e2e::cluster::{Cluster, environment};
 use e2e::node::node;
 use e2e::place::Place;
 use e2e::programs::{CONFORMANCE, TESTS};
-use e2e::{conformance, doorward};
+use e2e::{bench, conformance, doorward, port};
 use xtask::Failure;
-use xtask::progress::say;
+use xtask::progress::{aside, say};
 
 const USAGE: &str = "\
 cluster                           start a cluster with Doorward and the quickstart in it, and print lines to try
@@ -28,13 +28,16 @@ programs                          build what tests need that run without a clust
 e2e [--name NAME] [WORD...]       the tests whose names hold a word, on a cluster of their own or on a running one
 conformance [--name NAME] [ARGUMENT...]
                                   the Gateway API's conformance suite, likewise; arguments go to it
+bench-cluster [--name NAME] [ARGUMENT...]
+                                  how soon changes serve among many routes, and what that takes, likewise
 
-With DOORWARD_KUBECONFIG and DOORWARD_IMAGE (a reference), e2e and conformance run on that cluster instead.
+With DOORWARD_KUBECONFIG and DOORWARD_IMAGE (a reference), the last three run on that cluster instead.
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    aside(&arguments);
     match start(&words) {
         Ok(code) => code,
         Err(failure) => {
@@ -46,11 +49,13 @@ fn main() -> ExitCode {
 
 fn start(words: &[&str]) -> Result<ExitCode, Failure> {
     match words {
+        ["hold", address] => port::hold(address)?,
         ["node", folder] => node(&Place::at(Path::new(folder))?)?,
         ["cases", folder, rest @ ..] => {
             let cluster = Cluster::inside(Place::at(Path::new(folder))?);
             return cases::run(&World::find(cluster)?, rest);
         }
+        ["bench", folder, rest @ ..] => return bench::run(&Cluster::inside(Place::at(Path::new(folder))?), rest),
         ["cluster"] => newcomer()?,
         ["cluster", rest @ ..] => return cluster(rest),
         ["programs"] => TESTS.iter().try_for_each(|program| program.build().map(drop))?,
@@ -59,6 +64,7 @@ fn start(words: &[&str]) -> Result<ExitCode, Failure> {
             CONFORMANCE.build()?;
             return tried(rest, conformance::run);
         }
+        ["bench-cluster", rest @ ..] => return tried(rest, measured),
         _ => return Err(Failure::usage(USAGE)),
     }
     Ok(ExitCode::SUCCESS)
@@ -92,11 +98,26 @@ fn tried(words: &[&str], what: impl Fn(&Cluster, &[&str]) -> Result<ExitCode, Fa
 
 /// The tests; on a cluster of ours by a process inside of its network.
 fn e2e(cluster: &Cluster, words: &[&str]) -> Result<ExitCode, Failure> {
-    let Some(place) = cluster.place() else { return cases::run(&World::find(cluster.clone())?, words) };
+    match cluster.place() {
+        Some(place) => inside(cluster, "cases", place, words),
+        None => cases::run(&World::find(cluster.clone())?, words),
+    }
+}
+
+/// The measuring, likewise.
+fn measured(cluster: &Cluster, words: &[&str]) -> Result<ExitCode, Failure> {
+    match cluster.place() {
+        Some(place) => inside(cluster, "bench", place, words),
+        None => bench::run(cluster, words),
+    }
+}
+
+/// An entry of this program by a process in the network of a cluster of ours.
+fn inside(cluster: &Cluster, entry: &str, place: &Place, words: &[&str]) -> Result<ExitCode, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::new(format!("this program cannot find itself: {error}")))?;
     let mut command = cluster.command(&program.to_string_lossy())?;
-    command.arg("cases").arg(place.folder()).args(words);
-    let status = command.status().map_err(|error| Failure::new(format!("the tests cannot be started: {error}")))?;
+    command.arg(entry).arg(place.folder()).args(words);
+    let status = command.status().map_err(|error| Failure::new(format!("`{entry}` cannot be started: {error}")))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -70,7 +70,7 @@ pub fn node(place: &Place) -> Result<(), Failure> {
         let place = place.clone();
         thread::spawn(move || finish(&place, importing))
     };
-    component::watch(&mut components, finishing)
+    component::watch(place, &mut components, finishing)
 }
 
 /// What needs running programs; they are watched meanwhile.

@@ -85,6 +85,16 @@ impl Place {
         fs::read_to_string(self.path(relative)).unwrap_or_default()
     }
 
+    /// Asks the cluster to end one of its programs and to start it anew, and waits until it has.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub fn restart(&self, program: &str) -> Result<(), Failure> {
+        let asked = self.write(&format!("restart/{program}"), "")?;
+        let what = format!("{program} is started anew");
+        until(END, &what, || if asked.exists() { Err("it was not yet".to_owned()) } else { Ok(()) })
+    }
+
     /// The process that holds the cluster together, and its first one as seen from outside; none once it has ended.
     #[must_use]
     pub fn processes(&self) -> Option<(u32, u32)> {

@@ -54,3 +54,14 @@ pub(super) fn bodies(world: &World) -> Result<(), Failure> {
     ensure(answer.body.contains(&text), || format!("{} bytes came back", answer.body.len()))?;
     world.cluster.kubectl(&["delete", "apiroute", "bodies", "-n", SHOP]).map(drop)
 }
+
+/// What newcomers copy from is taken as it stands; a server-side dry run checks schemas, rules and the kinds of Kubernetes.
+pub(super) fn examples(world: &World) -> Result<(), Failure> {
+    let folder = xtask::places::root()?.join("examples");
+    for part in ["", "quickstart", "kubernetes"] {
+        let path = folder.join(part).to_string_lossy().into_owned();
+        let taken = world.cluster.kubectl(&["apply", "--dry-run=server", "-f", &path])?;
+        ensure(taken.contains("apiroute.doorward.dev/"), || format!("{path} holds no ApiRoute: {taken}"))?;
+    }
+    Ok(())
+}
