@@ -110,6 +110,8 @@ pub enum Access {
         needed: Vec<Arc<str>>,
         /// The scopes that the token has.
         held: Vec<Arc<str>>,
+        /// The ApiKey, where a key was used: it can have none.
+        key: Option<ObjectName>,
     },
     /// There are Allow rules and none matched.
     NoRuleMatched {
@@ -222,19 +224,31 @@ impl Access {
                     ),
                 }
             }
-            Self::ScopeMissing { route, method, rule, needed, held } => tell(
-                entry(
-                    "access.scope_missing",
-                    Fixer::KeyOwner,
-                    Action::RefreshToken,
-                    "The token lacks a scope that this operation needs",
-                ),
-                [
-                    format_args!("{method} on {route} needs the scopes {}; the token has {}.", Listed(needed), Listed(held)),
-                    format_args!("Ask the issuer for a token with the scopes {}.", Listed(needed)),
-                    format_args!("See the rule {rule} of ApiRoute {route}; API keys have no scopes."),
-                ],
-            ),
+            Self::ScopeMissing { route, method, rule, needed, held, key } => {
+                let of = |title| entry("access.scope_missing", Fixer::KeyOwner, Action::RefreshToken, title);
+                match key {
+                    Some(key) => tell(
+                        of("Only a token can have the scope that this operation needs"),
+                        [
+                            format_args!("{method} on {route} needs the scopes {}; API keys have none.", Listed(needed)),
+                            format_args!("Call with a token of the scopes {}, or ask for access by roles.", Listed(needed)),
+                            format_args!("ApiKey {key} has no scopes; let the rule {rule} of ApiRoute {route} ask for roles."),
+                        ],
+                    ),
+                    None => tell(
+                        of("The token lacks a scope that this operation needs"),
+                        [
+                            format_args!(
+                                "{method} on {route} needs the scopes {}; the token has {}.",
+                                Listed(needed),
+                                Listed(held)
+                            ),
+                            format_args!("Ask the issuer for a token with the scopes {}.", Listed(needed)),
+                            format_args!("See the rule {rule} of ApiRoute {route}; API keys have no scopes."),
+                        ],
+                    ),
+                }
+            }
             Self::NoRuleMatched { route, method, rules } => {
                 let names: Vec<&Arc<str>> = rules.iter().map(|report| &report.rule).collect();
                 tell(

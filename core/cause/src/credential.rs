@@ -177,7 +177,7 @@ impl Credential {
             Self::Expired { key, expired_at, now } => tell(
                 entry("credential.expired", 401, Fixer::KeyOwner, Action::RenewCredential, "The key has expired"),
                 [
-                    format_args!("The key expired at {expired_at}; the gateway's time is {now}."),
+                    format_args!("The key expired at {expired_at}; the gateway's time is {now:.0}."),
                     format_args!("Ask the owner of the key to renew it."),
                     format_args!("`spec.expiresAt` of ApiKey {key} has passed."),
                 ],
@@ -185,7 +185,7 @@ impl Credential {
             Self::NotYetValid { key, valid_from, now } => tell(
                 entry("credential.not_yet_valid", 401, Fixer::KeyOwner, Action::Wait, "The key is not valid yet"),
                 [
-                    format_args!("The key is valid from {valid_from}; the gateway's time is {now}."),
+                    format_args!("The key is valid from {valid_from}; the gateway's time is {now:.0}."),
                     format_args!("Use the key from {valid_from} on, or ask its owner for an earlier start."),
                     format_args!("`spec.notBefore` of ApiKey {key} lies ahead."),
                 ],
@@ -201,7 +201,7 @@ impl Credential {
             Self::Rotated { key, ended_at, now } => tell(
                 entry("credential.rotated", 401, Fixer::Caller, Action::ReplaceCredential, "The key was replaced by a rotation"),
                 [
-                    format_args!("This text of the key ended at {ended_at}, after a rotation; the gateway's time is {now}."),
+                    format_args!("This text of the key ended at {ended_at}, after a rotation; the gateway's time is {now:.0}."),
                     format_args!("Send the new text of the key; its owner has it."),
                     format_args!("The Secret of ApiKey {key} holds the new text."),
                 ],

@@ -46,7 +46,8 @@ impl Limit {
                 },
                 [
                     format_args!(
-                        "The limit {limit} admits {requests} requests in {window_seconds} s, and they are used up until {retry_at}."
+                        "The limit {limit} admits {requests} {} in {window_seconds} s, used up until {retry_at:.3}.",
+                        if *requests == 1 { "request" } else { "requests" }
                     ),
                     format_args!("Send the request again in {retry_after_seconds} s; spread calls over the window."),
                     format_args!("The limit {limit} is in `spec.limits` of {holder}."),

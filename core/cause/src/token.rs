@@ -215,7 +215,7 @@ impl Token {
                 refused("token.expired", Action::RefreshToken, "The token has expired"),
                 [
                     format_args!(
-                        "The token expired at {expired_at}; the gateway's time is {now}, with {leeway_seconds} s of leeway."
+                        "The token expired at {expired_at}; the gateway's time is {now:.0}, with {leeway_seconds} s of leeway."
                     ),
                     format_args!("Get a new token from the issuer; check the clock if it is new."),
                     format_args!(""),
@@ -225,7 +225,7 @@ impl Token {
                 refused("token.not_yet_valid", Action::Wait, "The token is not valid yet"),
                 [
                     format_args!(
-                        "The token is valid from {valid_from}; the gateway's time is {now}, with {leeway_seconds} s of leeway."
+                        "The token is valid from {valid_from}; the gateway's time is {now:.0}, with {leeway_seconds} s of leeway."
                     ),
                     format_args!("Check the issuer's and the sender's clock, or use the token later."),
                     format_args!(""),
@@ -234,7 +234,7 @@ impl Token {
             Self::TooOld { issued_at, max_age_seconds, now } => tell(
                 refused("token.too_old", Action::RefreshToken, "The token was issued too long ago"),
                 [
-                    format_args!("The token was issued at {issued_at}; at {now} that is more than {max_age_seconds} s ago."),
+                    format_args!("The token was issued at {issued_at}; at {now:.0} that is more than {max_age_seconds} s ago."),
                     format_args!("Get a new token from the issuer."),
                     format_args!("See `spec.maxAge` of the IdentityProvider."),
                 ],

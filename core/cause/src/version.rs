@@ -16,7 +16,7 @@ pub enum Version {
         route: ObjectName,
         /// Where it was written, such as `header Api-Version`.
         source: Arc<str>,
-        /// Versions that exist, Draft ones excepted.
+        /// Versions that can be asked for: neither Draft nor Retired.
         available: Vec<Arc<str>>,
     },
     /// No version of the route satisfies the requirement.
@@ -25,14 +25,16 @@ pub enum Version {
         route: ObjectName,
         /// What was asked for; bounded in length.
         requested: String,
-        /// Versions that exist, Draft ones excepted.
+        /// Versions that can be asked for: neither Draft nor Retired.
         available: Vec<Arc<str>>,
+        /// Versions that have been retired.
+        retired: Vec<Arc<str>>,
     },
     /// Nothing was asked for and no version may serve by default.
     NoDefault {
         /// The route.
         route: ObjectName,
-        /// Versions that exist, Draft ones excepted.
+        /// Versions that can be asked for: neither Draft nor Retired.
         available: Vec<Arc<str>>,
     },
     /// The version has been retired.
@@ -64,10 +66,15 @@ impl Version {
                     format_args!(""),
                 ],
             ),
-            Self::Unknown { route, requested, available } => tell(
+            Self::Unknown { route, requested, available, retired } => tell(
                 entry("version.unknown", 404, Fixer::Caller, Action::UseVersion, "The API has no such version"),
                 [
-                    format_args!("{route} has no version {requested}; it has {}.", Listed(available)),
+                    format_args!(
+                        "{route} has no version {requested}; it has {}{}{}.",
+                        Listed(available),
+                        if retired.is_empty() { "" } else { ", and retired " },
+                        if retired.is_empty() { String::new() } else { Listed(retired).to_string() }
+                    ),
                     format_args!("Ask for one of {}.", Listed(available)),
                     format_args!(""),
                 ],
@@ -75,9 +82,9 @@ impl Version {
             Self::NoDefault { route, available } if available.is_empty() => tell(
                 entry("version.no_default", 404, Fixer::ApiOwner, Action::RequestAccess, "The API has no published version"),
                 [
-                    format_args!("The request names no version and {route} has published none yet."),
+                    format_args!("The request names no version and {route} has none that is published."),
                     format_args!("Ask the owner of {route} to publish a version."),
-                    format_args!("Every version of ApiRoute {route} is a Draft; publish one."),
+                    format_args!("No version of ApiRoute {route} is Published or Deprecated; publish one."),
                 ],
             ),
             Self::NoDefault { route, available } => tell(

@@ -173,6 +173,7 @@ impl RuleSet {
                 rule: Arc::clone(&rule.name),
                 needed: rule.scopes.clone(),
                 held: principal.scopes.to_vec(),
+                key: principal.key.as_ref().map(|key| key.0.clone()),
             };
         }
         Access::NoRuleMatched { route, method, rules: allow.into_iter().map(|rule| rule.report(view)).collect() }

@@ -62,10 +62,18 @@ pub struct Selected {
 /// The versions of one route, compiled.
 #[derive(Clone, Debug)]
 pub struct Versions {
-    route: ObjectName,
-    sources: Vec<Source>,
-    entries: Vec<Entry>,
+    sources: Box<[Source]>,
     default: Default,
+    /// Whether any version has fields that tell of its end.
+    ends: bool,
+    known: Box<Known>,
+}
+
+/// What is looked at for a request that names a version, or to refuse one.
+#[derive(Clone, Debug)]
+struct Known {
+    route: ObjectName,
+    entries: Vec<Entry>,
     available: Vec<Arc<str>>,
 }
 
@@ -113,12 +121,10 @@ impl Versions {
                 }
             })
             .collect();
-        let mut listed: Vec<_> = entries.iter().filter(|entry| entry.stage != Stage::Draft).collect();
-        listed.sort_by(|a, b| b.version.cmp(&a.version));
-        let available = listed.into_iter().map(|entry| Arc::clone(&entry.text)).collect();
-        let mut compiled = Self { route: route.clone(), sources, entries, default: Default::Missing, available };
-        compiled.default = compiled.find_default(versioning.default.as_ref());
-        compiled
+        let available = listed(&entries, serves);
+        let ends = entries.iter().any(|entry| !entry.headers.is_empty());
+        let known = Box::new(Known { route: route.clone(), entries, available });
+        Self { sources, default: known.default(versioning.default.as_ref()), ends, known }
     }
 
     /// Which version serves the request. Allocates nothing where one does, escapes in a query apart.
@@ -144,18 +150,21 @@ impl Versions {
             let requirement = text.ok().and_then(|text| Some((Requirement::parse(&text)?, text)));
             let Some((requirement, text)) = requirement else {
                 return Err(cause::Version::Malformed {
-                    route: self.route.clone(),
+                    route: self.known.route.clone(),
                     source: source.name(),
-                    available: self.available.clone(),
+                    available: self.known.available.clone(),
                 });
             };
-            let index = self.find(&requirement, &text)?;
+            let index = self.known.find(&requirement, &text)?;
             return Ok(Selected { index, chosen, segment });
         }
         match self.default {
             Default::Serves(index) => Ok(Selected { index, chosen: Chosen::Default, segment: 0 }),
-            Default::Retired(index) => Err(self.retired(index)),
-            Default::Missing => Err(cause::Version::NoDefault { route: self.route.clone(), available: self.available.clone() }),
+            Default::Retired(index) => Err(self.known.retired(index)),
+            Default::Missing => {
+                let Known { route, available, .. } = &*self.known;
+                Err(cause::Version::NoDefault { route: route.clone(), available: available.clone() })
+            }
         }
     }
 
@@ -163,15 +172,20 @@ impl Versions {
     /// (RFC 8594) and `Link` with `rel="successor-version"` (RFC 5829).
     #[must_use]
     pub fn headers(&self, index: usize) -> &[(HeaderName, HeaderValue)] {
-        self.entries.get(index).map_or(&[], |entry| &entry.headers)
+        if !self.ends {
+            return &[];
+        }
+        self.known.entries.get(index).map_or(&[], |entry| &entry.headers)
     }
 
     /// The text of a version, such as `2.1.0`.
     #[must_use]
     pub fn text(&self, index: usize) -> Option<&Arc<str>> {
-        Some(&self.entries.get(index)?.text)
+        Some(&self.known.entries.get(index)?.text)
     }
+}
 
+impl Known {
     fn find(&self, requirement: &Requirement, text: &str) -> Result<usize, cause::Version> {
         if let Some(index) = self.newest(|entry| serves(entry.stage) && requirement.admits(&entry.version)) {
             return Ok(index);
@@ -182,12 +196,17 @@ impl Versions {
         if let Some(index) = self.newest(|entry| entry.stage == Stage::Retired && requirement.admits(&entry.version)) {
             return Err(self.retired(index));
         }
-        Err(cause::Version::Unknown { route: self.route.clone(), requested: text.to_owned(), available: self.available.clone() })
+        Err(cause::Version::Unknown {
+            route: self.route.clone(),
+            requested: text.to_owned(),
+            available: self.available.clone(),
+            retired: listed(&self.entries, |stage| stage == Stage::Retired),
+        })
     }
 
     /// The newest Published version; else the newest Deprecated one; else nothing serves by
     /// default, and where all are Retired that is the answer.
-    fn find_default(&self, required: Option<&semver::VersionReq>) -> Default {
+    fn default(&self, required: Option<&semver::VersionReq>) -> Default {
         let fits = |entry: &Entry| required.is_none_or(|required| required.matches(&entry.version));
         if required.is_some() {
             if let Some(index) = self.newest(|entry| serves(entry.stage) && fits(entry)) {
@@ -218,6 +237,13 @@ impl Versions {
             successor: entry.successor.clone(),
         }
     }
+}
+
+/// The texts of the versions in some stages, newest first.
+fn listed(entries: &[Entry], stage: impl Fn(Stage) -> bool) -> Vec<Arc<str>> {
+    let mut listed: Vec<_> = entries.iter().filter(|entry| stage(entry.stage)).collect();
+    listed.sort_by(|a, b| b.version.cmp(&a.version));
+    listed.into_iter().map(|entry| Arc::clone(&entry.text)).collect()
 }
 
 const fn serves(stage: Stage) -> bool {

@@ -117,9 +117,10 @@ fn refusals_list_what_exists_and_name_the_successor() {
     let versions = USUAL.map(|(text, stage)| version(text, stage));
     let compiled = compiled(&all_sources(), None, &versions);
     let select = |path| compiled.select(VersionRequest { path, headers: &HeaderMap::new(), query: "" });
-    let Err(cause::Version::Unknown { requested, available, .. }) = select("/v7") else { panic!("unknown") };
+    let Err(cause::Version::Unknown { requested, available, retired, .. }) = select("/v7") else { panic!("unknown") };
     assert_eq!(requested, "v7");
-    assert_eq!(available, ["3.0.0-rc.1", "2.1.0", "2.0.5", "1.4.2", "0.9.0"].map(Arc::from));
+    assert_eq!(available, ["3.0.0-rc.1", "2.1.0", "2.0.5", "1.4.2"].map(Arc::from));
+    assert_eq!(retired, ["0.9.0"].map(Arc::from));
     let Err(cause::Version::Retired { successor, version, .. }) = select("/v0.9") else { panic!("retired") };
     assert_eq!((&*version, successor.as_deref()), ("0.9.0", Some("2.1.0")));
 }
