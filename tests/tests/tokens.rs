@@ -434,7 +434,6 @@ fn one_good_credential_admits_and_two_must_agree() {
         challenges.sort_unstable();
         let error = match code {
             "credential.missing" | "credential.not_accepted" => "",
-            "token.malformed" => ", error=\"invalid_request\"",
             _ => ", error=\"invalid_token\"",
         };
         let bearer = format!("Bearer realm=\"shop/orders\"{error}");

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use cause::{Access, Audience, Check, Credential, CredentialReport, Denial, Limit, Token, Upstream, View};
+use cause::{Access, Audience, Check, Credential, CredentialReport, Denial, Limit, Upstream, View};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -175,8 +175,6 @@ fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, (serve, trai
     // A request that carried no credential gets no error code (RFC 6750 section 3.1).
     let error = if let Denial::Credential(Credential::Missing { .. } | Credential::NotAccepted { .. }) = denial {
         ""
-    } else if let Denial::Token(Token::Malformed { .. }) = denial {
-        ", error=\"invalid_request\""
     } else {
         ", error=\"invalid_token\""
     };

@@ -1,5 +1,6 @@
 //! Issuers of tokens, and what upstreams are told of a principal.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -44,24 +45,26 @@ pub(crate) struct IdentityHeaders {
 }
 
 impl IdentityHeaders {
-    /// The fields of a principal. Text that no field value may hold is percent-encoded.
+    /// The fields of a principal. Text that no field value may hold is percent-encoded, and in a role the comma
+    /// too, so that no role reads as two.
     #[must_use]
     pub(crate) fn of(principal: &Principal) -> Self {
-        let roles = principal.roles.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(",");
-        Self { principal: field(&principal.name), team: principal.team.as_deref().and_then(field), roles: field(&roles) }
+        let roles: Vec<Cow<'_, str>> = principal.roles.iter().map(|role| encoded(role, b"%,")).collect();
+        let field = |text: &str| (!text.is_empty()).then(|| HeaderValue::from_str(text).ok()).flatten();
+        let text = |text: &str| field(&encoded(text, b"%"));
+        Self { principal: text(&principal.name), team: principal.team.as_deref().and_then(text), roles: field(&roles.join(",")) }
     }
 }
 
-fn field(text: &str) -> Option<HeaderValue> {
-    if text.is_empty() {
-        return None;
-    }
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'%') {
-        return HeaderValue::from_str(text).ok();
+/// The text where it is printable ASCII without the reserved bytes; else with all others, and blanks, in percent form.
+fn encoded<'a>(text: &'a str, reserved: &[u8]) -> Cow<'a, str> {
+    let is_plain = |byte: u8| (b'!'..=b'~').contains(&byte) && !reserved.contains(&byte);
+    if text.bytes().all(|byte| byte == b' ' || is_plain(byte)) {
+        return Cow::Borrowed(text);
     }
     let mut encoded = String::with_capacity(text.len() * 3);
     for byte in text.bytes() {
-        if (b'!'..=b'~').contains(&byte) && byte != b'%' {
+        if is_plain(byte) {
             encoded.push(char::from(byte));
         } else {
             use std::fmt::Write as _;
@@ -69,5 +72,29 @@ fn field(text: &str) -> Option<HeaderValue> {
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
-    HeaderValue::from_str(&encoded).ok()
+    Cow::Owned(encoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::principal::Facts;
+
+    use super::*;
+
+    #[test]
+    fn upstreams_read_of_a_principal_what_it_is() {
+        let check = |name: &str, roles: &[&str], expected: (&str, &str)| {
+            let roles: Arc<[Arc<str>]> = roles.iter().map(|role| Arc::from(*role)).collect();
+            let principal =
+                Principal::from(Facts { name: name.into(), roles: Arc::clone(&roles), ..Facts::clone(&Principal::anonymous()) });
+            let fields = IdentityHeaders::of(&principal);
+            let text = |value: Option<HeaderValue>| value.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+            assert_eq!((text(fields.principal).as_str(), text(fields.roles).as_str()), expected, "{name} {roles:?}");
+        };
+        check("alice", &["a", "b c"], ("alice", "a,b c"));
+        check("zo\u{eb} 1", &["\u{eb} 1", "b c"], ("zo%C3%AB%201", "%C3%AB%201,b c"));
+        check("50%", &["50%"], ("50%25", "50%25"));
+        check("a,b", &["a,admin", "c"], ("a,b", "a%2Cadmin,c"));
+        check("", &[], ("", ""));
+    }
 }
