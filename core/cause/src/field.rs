@@ -81,7 +81,7 @@ pub enum Syntax {
     HttpsUrl,
     /// A host name, where a first label `*` may stand.
     HostName,
-    /// A path that begins with `/`.
+    /// A path that begins with `/` and has no dot segments, query or escapes.
     Path,
     /// A header field's name.
     HeaderName,
@@ -110,7 +110,7 @@ impl Syntax {
             Self::Url => "an absolute http or https URL",
             Self::HttpsUrl => "an https URL",
             Self::HostName => "a host name such as api.example.com or *.example.com",
-            Self::Path => "a path that begins with /",
+            Self::Path => "a path in its normal form such as /orders",
             Self::HeaderName => "a header name such as X-Api-Key",
             Self::Quantity => "a quantity of bytes such as 512Ki or 1Mi",
             Self::Pattern => "a regular expression without look-around and back-references",

@@ -160,7 +160,7 @@ fn all_faults_come_in_one_run() {
     check(
         BROKEN,
         &[
-            "5 spec.path not a path that begins with /",
+            "5 spec.path not a path in its normal form such as /orders",
             "8 spec.authentication.methods[0].apiKey apiKey must have exactly one of `header`, `bearer` and `query`",
             "9 spec.authentication.methods[1].jwt.providerRef `nme` is not a field of `providerRef`",
             "11 spec.versions[0].version not a full semantic version such as 2.1.0",

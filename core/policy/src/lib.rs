@@ -14,6 +14,7 @@ pub mod keys;
 pub mod matching;
 mod nearest;
 pub mod principal;
+pub mod published;
 pub mod query;
 pub mod request;
 pub mod rules;

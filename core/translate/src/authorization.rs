@@ -78,8 +78,9 @@ fn authentication(
         {
             // A token goes to the one method that names its issuer.
             report.close(&at.field("jwt").field("providerRef"), FaultCause::ItemDuplicate { key: Arc::clone(&provider.issuer) });
-        } else if methods.contains(&method) {
-            report.close(&at, FaultCause::ItemDuplicate { key: format!("methods[{index}]").into() });
+        } else if let Some(first) = methods.iter().position(|other| *other == method) {
+            let message = format!("`methods[{first}]` says the same");
+            report.close(&at, FaultCause::RuleViolated { message: message.into() });
         }
         methods.push(method);
     }
@@ -118,7 +119,7 @@ fn method(
 
 fn key_source(written: &written::ApiKeyMethod, at: &FieldPath, report: &mut Report) -> Option<KeySource> {
     match (&written.header, &written.bearer, &written.query) {
-        (Some(header), None, None) => report.need(&at.field("header"), parse::header_name(header)).map(KeySource::Header),
+        (Some(header), None, None) => report.need(&at.field("header"), parse::readable_header(header)).map(KeySource::Header),
         (None, Some(_), None) => Some(KeySource::Bearer),
         (None, None, Some(query)) => Some(KeySource::Query(query.as_str().into())),
         (_, _, _) => {

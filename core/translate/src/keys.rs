@@ -9,6 +9,7 @@ use crds::v1alpha1::{ApiKey, ApiKeySpec, Issue};
 use ir::{Key, KeyId, PreviousText, RouteId};
 use jiff::Timestamp;
 use policy::key_text::{self, KeyForm};
+use policy::published;
 
 use crate::checks;
 use crate::issue::{self, Ownership};
@@ -142,6 +143,7 @@ fn held(world: &World<'_>, own: &ObjectName, object: &ApiKey, report: &mut Repor
                 return None;
             }
             let held = read(secret, &name).and_then(|held| Ok(Held { previous: previous(secret, &name)?, ..held }));
+            let held = held.and_then(|held| if published::holds(&held.hash) { Err(everybodys(name)) } else { Ok(held) });
             report.need(&at, held)
         }
         Ok(Found::Assumed) => None,
@@ -151,6 +153,12 @@ fn held(world: &World<'_>, own: &ObjectName, object: &ApiKey, report: &mut Repor
         }
         Err(cause) => report.need(&at, Err(cause)),
     }
+}
+
+/// A key that is no secret.
+fn everybodys(name: ObjectName) -> FaultCause {
+    let reason = "its key stands in the documentation of another product, so that everybody has it".into();
+    FaultCause::SecretInvalid { target: ObjectRef::new("Secret", name), reason }
 }
 
 /// The text that a rotation replaced, where the Secret holds one.

@@ -171,6 +171,17 @@ fn elsewhere(world: &World<'_>, spec: &written::GatewayConfigSpec, report: &mut 
     }
 }
 
+/// Methods beside the usual ones. CONNECT asks for a tunnel, which is no call of an API.
+fn methods(spec: &written::GatewayConfigSpec, at: &FieldPath, report: &mut Report) -> Vec<Arc<str>> {
+    let mut methods = shared(spec.methods.as_ref());
+    if let Some(index) = methods.iter().position(|method| &**method == "CONNECT") {
+        let message = "CONNECT asks for a tunnel, and tunnels are not served".into();
+        report.error(&at.index(index), FaultCause::RuleViolated { message });
+        methods.remove(index);
+    }
+    methods
+}
+
 fn settings(world: &World<'_>, spec: &written::GatewayConfigSpec, report: &mut Report) -> Settings {
     elsewhere(world, spec, report);
     let defaults = Settings::default();
@@ -184,7 +195,7 @@ fn settings(world: &World<'_>, spec: &written::GatewayConfigSpec, report: &mut R
             Some(written::Disclosure::Full) => Disclosure::Full,
         },
         timeouts: spec.timeouts.as_ref().map_or_else(Timeouts::default, |times| timeouts(times, &at.field("timeouts"), report)),
-        methods: shared(spec.methods.as_ref()),
+        methods: methods(spec, &at.field("methods"), report),
         access_log: match telemetry.and_then(|telemetry| telemetry.access_log) {
             None | Some(written::AccessLog::Json) => AccessLog::Json,
             Some(written::AccessLog::Off) => AccessLog::Off,

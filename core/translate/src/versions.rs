@@ -103,7 +103,7 @@ fn versioning(
         return Some(Versioning { select, default: None });
     };
     let header = match &written.header {
-        Some(text) => report.need(&at.field("header"), parse::header_name(text)),
+        Some(text) => report.need(&at.field("header"), parse::readable_header(text)),
         None => Some(HEADER.into()),
     };
     let named = |text: &Option<String>| Arc::<str>::from(text.as_deref().unwrap_or(PARAMETER));
@@ -122,6 +122,14 @@ fn versioning(
     });
     let header = header?;
     let sources = written.select.as_deref().unwrap_or(&[Path, Header, Query, MediaType]);
+    for (source, field, name) in
+        [(Header, "header", &written.header), (Query, "query", &written.query), (MediaType, "mediaType", &written.media_type)]
+    {
+        if name.is_some() && !sources.contains(&source) {
+            let reason = format!("`select` has no {source:?}, so that nobody names a version there").into();
+            report.warn(&at.field(field), FaultCause::NoEffect { reason });
+        }
+    }
     let mut select = Vec::new();
     for source in sources {
         let source = match source {

@@ -132,6 +132,8 @@ fn values_have_a_type_and_bounds() {
         "  on: \"true\"\n",
         &["6:7 spec.on: expected true or false without quotes, found text | Write true or false without quotes."],
     );
+    let large = "6:8 spec.low: expected a whole number, found a number that is too large | Write a whole number.";
+    check("  low: 99999999999999999999\n", &[large]);
     check("  low: 1.5\n", &["6:8 spec.low: expected a whole number, found a number with a fraction | Write a whole number."]);
     check("  limits: {}\n", &["6:3 spec.limits: expected a list, found a map | Write a list."]);
     check("  limits: []\n", &["6:3 spec.limits: must have at least 1 item, and has none | Keep within the bound."]);

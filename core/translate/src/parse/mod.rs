@@ -7,7 +7,7 @@ mod url;
 mod versions;
 
 pub use amounts::{duration, lifetime, quantity, share, timeout};
-pub use places::{escaped_path, exact_host, header_name, header_value, host, network, path, pattern};
+pub use places::{escaped_path, exact_host, header_name, header_value, host, network, path, pattern, readable_header};
 pub use url::{Url, issuer, url, vouching_url};
 pub use versions::{requirement, timestamp, version};
 

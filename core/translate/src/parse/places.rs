@@ -205,6 +205,39 @@ pub fn header_name(text: &str) -> Result<Arc<str>, FaultCause> {
     })
 }
 
+/// The name of a field that a check can read: none that is removed from every request before it.
+///
+/// # Errors
+/// Any other text, and the names that only intermediaries or the gateway itself may send.
+pub fn readable_header(text: &str) -> Result<Arc<str>, FaultCause> {
+    const REMOVED: [&str; 17] = [
+        "connection",
+        "content-length",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "x-forwarded",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
+        "x-real-ip",
+        "x-rewrite-url",
+    ];
+    const FAMILIES: [&str; 3] = ["doorward-", "x-forwarded-", "x-envoy-"];
+    let name = header_name(text)?;
+    if REMOVED.contains(&&*name) || FAMILIES.iter().any(|family| name.starts_with(family)) {
+        let message = format!("`{text}` is no field that a caller can send: it is removed, or means something else");
+        return Err(FaultCause::RuleViolated { message: message.into() });
+    }
+    Ok(name)
+}
+
 /// A header field's value: visible ASCII, with blanks and tabs inside.
 ///
 /// # Errors

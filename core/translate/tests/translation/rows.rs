@@ -58,6 +58,14 @@ fn faults_of_a_route_stand_at_their_fields() {
     malformed("/spec/versioning/default", "latest", "spec.versioning.default");
     malformed("/spec/versioning/header", "Api Version", "spec.versioning.header");
     malformed("/spec/authentication/methods/0/apiKey/header", "X_Key", "spec.authentication.methods[0].apiKey.header");
+    for (pointer, field) in [
+        ("/spec/authentication/methods/0/apiKey/header", "spec.authentication.methods[0].apiKey.header"),
+        ("/spec/versioning/header", "spec.versioning.header"),
+    ] {
+        for name in ["Doorward-Key", "X-Forwarded-User", "x-real-ip", "Host", "Connection"] {
+            closed(pointer, json!(name), field, "config.rule_violated");
+        }
+    }
     malformed("/spec/addresses/allow/1", "10.0.0.5/8", "spec.addresses.allow[1]");
     malformed("/spec/addresses/deny/0", "10.66", "spec.addresses.deny[0]");
     malformed("/spec/validation/maxBodyBytes", "1MB", "spec.validation.maxBodyBytes");
@@ -189,6 +197,12 @@ fn what_has_no_effect_is_a_warning() {
         json!({"from": "All"}),
         "Warning config.no_effect ApiRoute default/status spec.consumers",
     );
+    warned(
+        "ApiRoute status",
+        "/spec/versioning",
+        json!({"select": ["Path", "Query"], "header": "X-Version", "query": "v"}),
+        "Warning config.no_effect ApiRoute default/status spec.versioning.header",
+    );
 }
 
 #[test]
@@ -206,6 +220,14 @@ fn faults_of_other_kinds() {
         "/spec/secretRef/name",
         json!("mobil-key"),
         "Error config.secret_not_found ApiKey shop/mobile spec.secretRef.name",
+    );
+    let published = json!({"key": "edd1c9f034335f136f87ad84b625c8f1"});
+    serves("Secret mobile-key", "/stringData", published, "Error config.secret_invalid ApiKey shop/mobile spec.secretRef.name");
+    serves(
+        "GatewayConfig main",
+        "/spec/methods",
+        json!(["PURGE", "CONNECT"]),
+        "Error config.rule_violated GatewayConfig doorward-system/main spec.methods[1]",
     );
     serves("AiModel gpt", "/spec/provider", json!("opanai"), "Error config.unknown_value AiModel shop/gpt spec.provider");
     serves(
