@@ -208,7 +208,7 @@ pub fn run(world: &World, words: &[&str]) -> Result<ExitCode, Failure> {
     }
     let (mut passed, mut failed) = (0, Vec::new());
     let began = Instant::now();
-    let before = leftovers::lasting(&world.cluster)?;
+    let mut before = leftovers::lasting(&world.cluster)?;
     for (name, case) in chosen {
         let step = Step::begin(*name);
         match case(world).and_then(|()| leftovers::gone(&world.cluster, &before)) {
@@ -220,6 +220,8 @@ pub fn run(world: &World, words: &[&str]) -> Result<ExitCode, Failure> {
                 step.end("FAILED");
                 say(&format!("{failure}\n"));
                 failed.push(*name);
+                // The next case is not to be blamed for the ruins of this one.
+                before = leftovers::lasting(&world.cluster)?;
             }
         }
     }

@@ -203,6 +203,19 @@ impl Cluster {
         }
     }
 
+    /// Puts the program of the image on the path of everything that runs in a cluster of ours, as a plugin of kubectl.
+    ///
+    /// # Errors
+    /// It is not built, or cannot be copied.
+    pub fn add_plugin(&self) -> Result<(), Failure> {
+        let Some(place) = self.place() else { return Ok(()) };
+        let (program, plugin) = (xtask::image::binary()?, place.path("programs/kubectl-doorward"));
+        // A copy: the next build must not change what runs here.
+        fs::copy(&program, &plugin)
+            .and_then(|_| std::os::unix::fs::symlink(&plugin, place.path("programs/kubectl_complete-doorward")))
+            .map_err(|error| Failure::new(format!("{} cannot be copied: {error}", program.display())))
+    }
+
     /// Programs that enter the cluster by themselves, for people: `bin/kubectl`, `bin/helm`, `bin/inside`.
     fn write_wrappers(&self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt;

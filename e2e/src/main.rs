@@ -125,6 +125,7 @@ fn inside(cluster: &Cluster, entry: &str, place: &Place, words: &[&str]) -> Resu
 fn newcomer() -> Result<(), Failure> {
     let archive = xtask::image::build()?;
     let cluster = Cluster::start("dev")?;
+    cluster.add_plugin()?;
     doorward::install(&cluster, Some(&archive))?;
     doorward::quickstart(&cluster)?;
     let address = doorward::address(&cluster, doorward::NAMESPACE, doorward::NAME)?;
@@ -138,6 +139,8 @@ fn newcomer() -> Result<(), Failure> {
     KEY=$(kubectl get secret mobile-app-key -n shop -o go-template='{{{{.data.key | base64decode}}}}')
     curl -i -H \"X-Api-Key: $KEY\" http://{address}/orders
     curl -i http://{address}/orders              # refused, and why
+    kubectl doorward status                      # is everything served, and if not why
+    kubectl doorward explain --request 'GET /orders' -H \"X-Api-Key: $KEY\"
     kubectl describe apiroute orders -n shop
 
   The end: make cluster ARGS=down

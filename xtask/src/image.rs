@@ -43,18 +43,33 @@ pub fn reference() -> String {
 /// The build failed, the binary needs an interpreter, or a file cannot be read or written.
 pub fn build() -> Result<PathBuf, Failure> {
     tools::install(&[tools::ROOTS])?;
-    let profile = std::env::var(PROFILE).unwrap_or_else(|_| "release".to_owned());
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let (profile, target) = (profile(), target());
     let mut build =
         places::cargo(&["build", "--locked", "--package", "doorward-cli", "--target", &target, "--profile", &profile])?;
     // An explicit target keeps the flag away from build scripts and procedural macros, which cannot be static.
     build.env("RUSTFLAGS", "-C target-feature=+crt-static");
     quiet(&format!("building doorward for the image ({profile})"), build, "")?;
-    let folder = if profile == "dev" { "debug" } else { &profile };
-    let binary = places::built()?.join(target).join(folder).join("doorward");
     let archive = places::built()?.join("doorward-image.tar");
-    pack(&binary, &archive)?;
+    pack(&binary()?, &archive)?;
     Ok(archive)
+}
+
+/// The program of the image, where [`build`] leaves it: it runs on this machine too.
+///
+/// # Errors
+/// Outside a checkout.
+pub fn binary() -> Result<PathBuf, Failure> {
+    let profile = profile();
+    let folder = if profile == "dev" { "debug" } else { &profile };
+    Ok(places::built()?.join(target()).join(folder).join("doorward"))
+}
+
+fn profile() -> String {
+    std::env::var(PROFILE).unwrap_or_else(|_| "release".to_owned())
+}
+
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
 fn pack(binary: &Path, archive: &Path) -> Result<(), Failure> {

@@ -13,13 +13,14 @@ use crate::run::until;
 const GOING: Duration = Duration::from_secs(60);
 
 /// Kinds of which the cluster itself makes and removes objects as time goes by.
-const FLEETING: [&str; 6] = [
+const FLEETING: [&str; 7] = [
     "Pod",
     "ReplicaSet.apps",
     "ControllerRevision.apps",
     "Endpoints",
     "EndpointSlice.discovery.k8s.io",
     "Lease.coordination.k8s.io",
+    "IPAddress.networking.k8s.io",
 ];
 /// What Helm keeps of each revision.
 const RECORD: &str = "/sh.helm.release.v1.";

@@ -30,7 +30,25 @@ pub(super) fn taken(world: &World) -> Result<(), Failure> {
     world.cluster.kubectl(&["delete", "configmap", "web-doorward", "-n", NAMESPACE])?;
     doorward::programmed(&world.cluster, NAMESPACE, "web")?;
     autoscaling(world)?;
+    given_away(world)?;
     world.cluster.kubectl(&["delete", "namespace", NAMESPACE]).map(drop)
+}
+
+/// A Gateway that is given to another class loses all that was made for it.
+fn given_away(world: &World) -> Result<(), Failure> {
+    world.cluster.apply(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: somebody-else}\n\
+         spec: {controllerName: example.com/gateway-controller}\n",
+    )?;
+    let other = r#"{"spec":{"gatewayClassName":"somebody-else"}}"#;
+    world.cluster.kubectl(&["patch", "gateway", "web", "-n", NAMESPACE, "--type=merge", "-p", other])?;
+    until(PATIENCE, "what the Gateway had goes", || {
+        let kinds = "deployments,services,serviceaccounts,configmaps,poddisruptionbudgets";
+        let selector = "gateway.networking.k8s.io/gateway-name=web";
+        let left = world.cluster.kubectl(&["get", kinds, "-n", NAMESPACE, "-l", selector, "-o", "name"]);
+        left.map_err(|failure| failure.to_string()).and_then(|left| if left.is_empty() { Ok(()) } else { Err(left) })
+    })?;
+    world.cluster.kubectl(&["delete", "gatewayclass", "somebody-else"]).map(drop)
 }
 
 /// An autoscaler comes and goes with what asks for it, and never takes replicas below its bound.

@@ -24,7 +24,26 @@ pub(super) fn statuses(world: &World) -> Result<(), Failure> {
     for expected in ["READY", "True", "Active"] {
         ensure(table.contains(expected), || format!("`{expected}` is not in the table:\n{table}"))?;
     }
-    Ok(())
+    other_kinds(world)
+}
+
+/// The kinds that the quickstart has none of.
+fn other_kinds(world: &World) -> Result<(), Failure> {
+    world.cluster.apply(&format!(
+        "apiVersion: doorward.dev/v1alpha1\nkind: AiModel\nmetadata: {{name: small, namespace: {SHOP}}}\n\
+         spec: {{provider: Custom, model: chat-mini, endpoint: {{url: 'https://models.example.com/v1', dialect: OpenAi}}}}\n---\n\
+         apiVersion: doorward.dev/v1alpha1\nkind: IdentityProvider\nmetadata: {{name: corp, namespace: {SHOP}}}\n\
+         spec: {{issuer: 'https://id.example.com', audiences: [orders], jwks: {{uri: 'https://id.example.com/keys'}}}}\n---\n\
+         apiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {{name: ai, namespace: {SHOP}}}\nspec:\n  path: /ai\n  \
+         authentication: {{methods: [{{jwt: {{providerRef: {{name: corp}}}}}}]}}\n  \
+         versions: [{{version: 1.0.0, backend: {{models: {{names: [small]}}}}}}]\n"
+    ))?;
+    for object in ["aimodel/small", "identityprovider/corp", "apiroute/ai"] {
+        for kind in GOOD {
+            condition(&world.cluster, &[object, "-n", SHOP], kind, "True")?;
+        }
+    }
+    world.cluster.kubectl(&["delete", "aimodel/small", "identityprovider/corp", "apiroute/ai", "-n", SHOP]).map(drop)
 }
 
 /// Refusals and their codes, through a real data plane.
