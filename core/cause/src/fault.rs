@@ -175,7 +175,8 @@ impl Fault {
     }
 
     /// What a request to the closed object is answered: Gateway API asks for 500 of an HTTPRoute.
-    fn status(&self) -> Status {
+    #[must_use]
+    pub fn status(&self) -> Status {
         Status::new(if self.object.as_ref().is_some_and(|object| &*object.kind == "HTTPRoute") { 500 } else { 503 })
     }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use manifest::Set;
 
 /// The kinds that a summary names, in its order: what a gateway serves, not what that refers to.
-const NAMED: [&str; 6] = ["Gateway", "ApiRoute", "ApiKey", "IdentityProvider", "AiModel", "GatewayConfig"];
+const NAMED: [&str; 8] =
+    ["Gateway", "ApiRoute", "HTTPRoute", "Ingress", "ApiKey", "IdentityProvider", "AiModel", "GatewayConfig"];
 
 /// Objects by kind, broken ones included. As text: `1 Gateway, 2 ApiRoutes, 3 ApiKeys`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +35,11 @@ impl fmt::Display for Counts {
         for kind in NAMED {
             let Some(count) = self.objects.get(kind) else { continue };
             let comma = if is_first { "" } else { ", " };
-            let plural = if *count == 1 { "" } else { "s" };
+            let plural = match (*count, kind.ends_with('s')) {
+                (1, _) => "",
+                (_, false) => "s",
+                (_, true) => "es",
+            };
             write!(f, "{comma}{count} {kind}{plural}")?;
             is_first = false;
         }
@@ -58,5 +63,6 @@ mod tests {
             &[("AiModel", 1), ("ApiKey", 3), ("ApiRoute", 2), ("Gateway", 1), ("IdentityProvider", 1), ("Service", 5)],
             "1 Gateway, 2 ApiRoutes, 3 ApiKeys, 1 IdentityProvider, 1 AiModel",
         );
+        check(&[("HTTPRoute", 1), ("Ingress", 2)], "1 HTTPRoute, 2 Ingresses");
     }
 }

@@ -26,6 +26,16 @@ pub(crate) fn findings(set: &Set, served: &Served) -> Vec<Finding> {
     set.findings().iter().cloned().chain(found).chain(serving).collect()
 }
 
+/// Whether what a schema found says what translation found too: at the same field, or in the same words.
+fn says(told: &Fault, fault: &Fault) -> bool {
+    let (field, other) = (told.field.to_string(), fault.field.to_string());
+    let is_below = other.strip_prefix(field.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let is_item = matches!((&told.cause, &fault.cause), (FaultCause::ItemDuplicate { .. }, FaultCause::VersionDuplicate { .. }));
+    // What is said of a map's fields stands at the map.
+    let is_value = field == other && !matches!(told.cause, FaultCause::FieldUnknown { .. } | FaultCause::FieldMissing { .. });
+    told.object == fault.object && is_below && (is_value || is_item || told.message() == fault.message())
+}
+
 struct Located<'a> {
     set: &'a Set,
     states: BTreeMap<&'a ObjectRef, &'a State>,
@@ -44,7 +54,7 @@ impl Located<'_> {
     /// Whether a fault is told by the file that it stands in, or by the set.
     fn is_told(&self, fault: &Fault) -> bool {
         match self.state(fault) {
-            Some(State::Broken { faults, .. }) => faults.contains(fault),
+            Some(State::Broken { faults, .. }) => faults.iter().any(|told| says(told, fault)),
             Some(State::LastGood { .. }) => fault.cause == FaultCause::ServingLastGood,
             Some(State::Good(_)) | None => false,
         }

@@ -8,6 +8,7 @@
 
 mod counts;
 mod decode;
+mod effects;
 mod findings;
 mod kinds;
 mod load;

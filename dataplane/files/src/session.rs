@@ -17,6 +17,7 @@ use translate::{Context, LastGood, Translation, refused_certificate, translate};
 
 use crate::counts::Counts;
 use crate::decode::{Decoded, decode};
+use crate::effects::Effects;
 use crate::findings::findings;
 use crate::kinds::catalog;
 use crate::load::{Input, load};
@@ -88,10 +89,11 @@ impl Session {
         if changed {
             self.snapshot = Arc::new(served.snapshot);
         }
+        let effects = Effects::of(&self.snapshot);
         Outcome {
             snapshot: Arc::clone(&self.snapshot),
             changed,
-            report: Report::new(self.set.files(), findings),
+            report: Report::new(self.set.files(), findings).with_effects(|finding| effects.tell(finding)),
             counts: Counts::new(&self.set),
         }
     }

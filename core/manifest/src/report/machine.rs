@@ -76,7 +76,8 @@ fn result(finding: &Finding) -> Value {
 /// A file's name as a URI reference (RFC 3986).
 fn uri(name: &str) -> String {
     let mut uri = String::with_capacity(name.len());
-    for byte in name.bytes() {
+    // Viewers compare it with the paths of a repository, which never begin so.
+    for byte in name.trim_start_matches("./").bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
             _ => uri.push_str(&format!("%{byte:02X}")),

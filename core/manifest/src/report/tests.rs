@@ -132,7 +132,7 @@ fn long_lines_are_shown_in_part() {
 fn scripts_get_objects() {
     let findings = Report::new(
         &[
-            read("a b.yaml", format!("{HEAD}  text: x\nstatus: {{}}\n").as_bytes(), &catalog()),
+            read("./a b.yaml", format!("{HEAD}  text: x\nstatus: {{}}\n").as_bytes(), &catalog()),
             unreadable("gone", "no such file"),
         ],
         Vec::new(),
@@ -140,7 +140,7 @@ fn scripts_get_objects() {
     let found = findings.to_json();
     assert_eq!(found["summary"], json!({"errors": 2, "warnings": 0, "notices": 1, "objects": 1, "files": 2}));
     let expected = json!({
-        "severity": "Error", "code": "config.wrong_type", "file": "a b.yaml", "line": 5, "column": 9, "field": "spec.text",
+        "severity": "Error", "code": "config.wrong_type", "file": "./a b.yaml", "line": 5, "column": 9, "field": "spec.text",
         "object": "ApiRoute shop/orders", "message": "expected a whole number, found text", "remedy": "Write a whole number.", "effect": null,
     });
     assert_eq!(found["faults"][0], expected);

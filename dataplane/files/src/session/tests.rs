@@ -228,3 +228,50 @@ fn there_are_counts_and_an_input() {
     assert!(outcome.changed);
     assert_eq!(outcome.report.summary().errors, 0);
 }
+
+#[test]
+fn errors_say_what_they_do() {
+    let check = |text: &str, expected: &[&str]| {
+        let input = Input { paths: vec!["-".into()], stdin: [GATEWAY, text].concat().into_bytes().into() };
+        let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+        let report = Session::new(input, Context::of_files(now, Vec::new())).reload(now).report;
+        let told: Vec<&str> = report.findings().iter().map(|finding| finding.effect.as_deref().unwrap_or_default()).collect();
+        assert_eq!(told, expected, "{text}");
+    };
+    let until = "until this is mended; nothing else is affected";
+    let ghost = "{services: [{name: ghost, port: 80}]}";
+    let closed = |what: &str, code: &str| format!("{what} answers 503 {code} {until}");
+    check(&route("a", "/a", "{response: {status: 200}}", "paht: /b"), &[&closed("default/a", "config.unknown_field")]);
+    check(&route("a", "/a", ghost, ""), &[&closed("default/a", "config.backend_not_found")]);
+    let versions = format!("{{response: {{}}}}}}, {{version: 2.0.0, backend: {ghost}");
+    check(&route("a", "/a", &versions, ""), &[&closed("version 2.0.0 of default/a", "config.backend_not_found")]);
+    let key = "---\napiVersion: doorward.dev/v1alpha1\nkind: ApiKey\nmetadata: {name: k}\nspec: {secretRef: {name: ghost}}\n";
+    check(key, &[&format!("the key default/k is unknown to the gateway {until}")]);
+    let model = "---\napiVersion: doorward.dev/v1alpha1\nkind: AiModel\nmetadata: {name: m}\nspec: {provider: openai, model: x, \
+        credential: {secretRef: {name: ghost, key: k}}}\n";
+    check(model, &[&closed("the model default/m", "config.secret_not_found")]);
+    let rules = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: h}\nspec: {parentRefs: [{name: doorward}], \
+        rules: [{backendRefs: [{name: ghost, port: 80}]}]}\n";
+    check(rules, &[&format!("HTTPRoute default/h rule 0 answers 500 config.backend_not_found {until}")]);
+    check("---\nkind: x\n", &[""]);
+    check(&route("a", "/a", "{response: {}}", "hostnames: [A.example.com]"), &[]);
+}
+
+#[test]
+fn what_a_schema_and_translation_both_find_is_told_once() {
+    let check = |text: &str, expected: &[&str]| {
+        let input = Input { paths: vec!["-".into()], stdin: text.as_bytes().to_vec().into() };
+        let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+        let report = Session::new(input, Context::of_files(now, Vec::new())).reload(now).report;
+        let line = |finding: &manifest::Finding| format!("{} {}", finding.fault.field, finding.fault.code());
+        assert_eq!(report.findings().iter().map(line).collect::<Vec<_>>(), expected, "{text}");
+    };
+    let twice = "{response: {}}}, {version: 1.0.0, backend: {response: {}}";
+    check(&route("a", "/a", twice, ""), &["spec.versions[1] config.duplicate_item"]);
+    let key = "apiVersion: doorward.dev/v1alpha1\nkind: ApiKey\nmetadata: {name: k}\nspec:\n  secretRef: {name: s}\n";
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: 0123456789abcdefg}\n";
+    let rotated = format!("{key}  rotation: {{every: 90d}}\n{secret}");
+    check(&rotated, &["spec config.rule_violated"]);
+    let broken = format!("{key}  roels: [a]\n  expiresAt: soon\n{secret}");
+    check(&broken, &["spec config.unknown_field", "spec.expiresAt config.malformed"]);
+}
