@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cause::ObjectName;
@@ -43,6 +44,9 @@ pub type Reviewed<'a> = Pin<Box<dyn Future<Output = Result<Identity, Unauthentic
 pub trait Authenticate: Send + Sync + 'static {
     /// Whose token this is. Only tokens of our audience that are bound to a pod have an identity.
     fn authenticate<'a>(&'a self, token: &'a str) -> Reviewed<'a>;
+
+    /// How often the token of a stream that goes on is reviewed again.
+    fn again(&self) -> Duration;
 
     /// The ServiceAccount, in the Gateway's own namespace, that the pods of a Gateway have and nobody else.
     fn service_account(&self, gateway: &ObjectName) -> String;

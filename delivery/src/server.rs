@@ -25,7 +25,7 @@ use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use crate::identity::{Authenticate, ServerCertificate, Unauthenticated, may_stream};
+use crate::identity::{Authenticate, Identity, ServerCertificate, Unauthenticated, may_stream};
 use crate::publisher::Publisher;
 use crate::session;
 use crate::wire::{Delta, FORMAT, FromReplica, Hello, MESSAGE, PATH, Said};
@@ -164,8 +164,9 @@ impl Service {
         let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
         let token = bearer
             .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or_else(|| Status::unauthenticated("a data plane shows the token of its pod"))?;
-        let identity = self.authenticate.authenticate(token).await.map_err(|error| {
+            .ok_or_else(|| Status::unauthenticated("a data plane shows the token of its pod"))?
+            .to_owned();
+        let identity = self.authenticate.authenticate(&token).await.map_err(|error| {
             tracing::warn!(%error, "a data plane is not let in");
             match error {
                 Unauthenticated::Refused(_) => Status::unauthenticated("the token is not accepted"),
@@ -190,6 +191,11 @@ impl Service {
                     tokio::select! {
                         () = session::serve(connected, inbound, outbound.clone()) => {}
                         () = outbound.closed() => {}
+                        why = revoked(&*self.authenticate, &token, &identity) => {
+                            tracing::info!(pod = %identity.pod_name, why, "a stream ends for its token");
+                            // A pod that is still one comes back with the token that it has now.
+                            let _ = outbound.send_timeout(Err(Status::unauthenticated(why)), HELLO).await;
+                        }
                     }
                 }
                 Err(status) => {
@@ -199,6 +205,20 @@ impl Service {
             }
         });
         Ok(Response::new(ReceiverStream::new(deltas)))
+    }
+}
+
+/// Why a token is not that of the pod any more, when that comes. While nobody can be asked the stream goes on: a data
+/// plane is not to lose its source with the API server.
+async fn revoked(authenticate: &dyn Authenticate, token: &str, identity: &Identity) -> &'static str {
+    loop {
+        sleep(authenticate.again()).await;
+        match authenticate.authenticate(token).await {
+            Ok(now) if now == *identity => {}
+            Ok(_) => return "the token is another pod's",
+            Err(Unauthenticated::Refused(_)) => return "the token is not accepted any more",
+            Err(Unauthenticated::Unavailable(_)) => {}
+        }
     }
 }
 

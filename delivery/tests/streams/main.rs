@@ -165,6 +165,23 @@ async fn only_a_pod_of_the_gateway_is_served() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_with_its_token_and_begins_with_the_next() {
+    let authority = Authority::new();
+    let operator = Operator::start(&authority).await;
+    operator.publisher.publish(&gateway(), snapshot(0..3, 1));
+    let pod = Pod::new("a", &authority, &[operator.address]);
+    pod.token("a@web/public-doorward#1");
+    let mut subscriber = pod.subscribe(Held::default());
+    take(&mut subscriber).await;
+    operator.reviews.revoke("a@web/public-doorward#1");
+    operator.hears("a", "the end of the stream", |replica| !replica.connected).await;
+    operator.publisher.publish(&gateway(), snapshot(0..3, 2));
+    // A kubelet writes another one long before.
+    pod.token("a@web/public-doorward#2");
+    assert_eq!(ports(&take(&mut subscriber).await), [2].into());
+}
+
+#[tokio::test]
 async fn authority_and_certificate_are_replaced_while_streams_go_on() {
     let (old, new) = (Authority::new(), Authority::new());
     let operator = Operator::start(&old).await;

@@ -57,11 +57,21 @@ impl Authority {
     }
 }
 
-/// Tokens are `pod@namespace/service account`.
-struct Reviews;
+/// Tokens are `pod@namespace/service account#anything`.
+#[derive(Default)]
+pub(crate) struct Reviews(Mutex<BTreeSet<String>>);
+
+impl Reviews {
+    /// Nobody accepts this token any more.
+    pub(crate) fn revoke(&self, token: &str) {
+        self.0.lock().unwrap().insert(token.to_owned());
+    }
+}
 
 impl Authenticate for Reviews {
     fn authenticate<'a>(&'a self, token: &'a str) -> Reviewed<'a> {
+        let is_revoked = self.0.lock().unwrap().contains(token);
+        let token = token.split('#').next().filter(|_| !is_revoked).unwrap_or_default();
         let parts = token.split_once('@').and_then(|(pod, account)| Some((pod, account.split_once('/')?)));
         let identity = parts.map(|(pod, (namespace, account))| Identity {
             namespace: namespace.into(),
@@ -70,6 +80,10 @@ impl Authenticate for Reviews {
             pod_uid: format!("uid-of-{pod}").into(),
         });
         Box::pin(async move { identity.ok_or_else(|| Unauthenticated::Refused("it is not a token".to_owned())) })
+    }
+
+    fn again(&self) -> Duration {
+        Duration::from_millis(50)
     }
 
     fn service_account(&self, gateway: &ObjectName) -> String {
@@ -82,6 +96,7 @@ pub(crate) struct Operator {
     pub(crate) publisher: Publisher,
     pub(crate) certificate: ServerCertificate,
     pub(crate) address: SocketAddr,
+    pub(crate) reviews: Arc<Reviews>,
     serving: JoinHandle<()>,
 }
 
@@ -92,9 +107,10 @@ impl Operator {
         let publisher = Publisher::new();
         let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let address = server.address().unwrap();
-        let serve = server.serve(publisher.clone(), Arc::new(Reviews), certificate.clone());
+        let reviews = Arc::new(Reviews::default());
+        let serve = server.serve(publisher.clone(), Arc::clone(&reviews) as Arc<dyn Authenticate>, certificate.clone());
         let serving = tokio::spawn(async { serve.await.map(|never| match never {}).unwrap() });
-        Self { publisher, certificate, address, serving }
+        Self { publisher, certificate, address, reviews, serving }
     }
 
     /// Waits until a replica is as it should be.

@@ -20,6 +20,9 @@ pub const AUDIENCE: &str = "doorward";
 
 /// How long a word is kept: a pod that is gone may come back with its token for so long.
 const KEPT: Duration = Duration::from_secs(60);
+/// How often the token of a stream is reviewed again: so long a pod that is gone, or whose account is, may go on. A token
+/// ends after an hour, and the stream with it.
+const AGAIN: Duration = Duration::from_secs(5 * 60);
 /// Words that are kept at once.
 const MOST: usize = 4_096;
 /// The longest token that is asked about, in bytes; the API server's are below 2 KiB.
@@ -76,6 +79,10 @@ impl TokenReviews {
 impl Authenticate for TokenReviews {
     fn authenticate<'a>(&'a self, token: &'a str) -> Reviewed<'a> {
         Box::pin(self.review(token))
+    }
+
+    fn again(&self) -> Duration {
+        AGAIN
     }
 
     fn service_account(&self, gateway: &ObjectName) -> String {
