@@ -46,9 +46,10 @@ pub(crate) fn shown(paths: &[PathBuf]) -> String {
 ///
 /// # Errors
 /// A path is missing, cannot be read or holds no manifest.
-pub(crate) fn read_once(paths: Vec<PathBuf>, now: Timestamp, quiet: bool) -> Result<Outcome, Failure> {
+pub(crate) fn read_once(paths: Vec<PathBuf>, now: Timestamp, quiet: bool) -> Result<(Outcome, Session), Failure> {
     let named = shown(&paths);
-    let outcome = Session::new(input(paths)?, context(now, Vec::new())).reload(now);
+    let mut session = Session::new(input(paths)?, context(now, Vec::new()));
+    let outcome = session.reload(now);
     let findings = outcome.report.findings();
     if let Some(unusable) = findings.iter().map(|finding| &finding.fault).find(|fault| is_of_path(fault)) {
         return Err(Failure::usage(unusable.message(), "name files or folders of manifests behind `-f`"));
@@ -58,7 +59,7 @@ pub(crate) fn read_once(paths: Vec<PathBuf>, now: Timestamp, quiet: bool) -> Res
         let (verb, noun) = if errors == 1 { ("is", "error") } else { ("are", "errors") };
         terminal::tell(&format!("note: there {verb} {errors} {noun} in {named}; `doorward check {named}` tells\n"));
     }
-    Ok(outcome)
+    Ok((outcome, session))
 }
 
 /// Whether a fault is about a file or folder and not about what it says.

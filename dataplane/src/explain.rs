@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use observe::evidence::{Evidence, HeadText, Received};
 use observe::metrics::Shard;
 use observe::observer::Recorder;
-use observe::report::Report;
+use observe::report::{Find, Reader, Report, nowhere};
 use observe::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 use upstream::{RequestBody, Upstreams};
@@ -49,14 +49,14 @@ pub struct Described {
     pub at: Option<Timestamp>,
 }
 
-/// Says what would become of a request under these manifests. Opens no connection.
+/// Says what would become of a request under these manifests, whose places `find` knows. Opens no connection.
 #[must_use]
-pub fn explain_offline(snapshot: &ir::Snapshot, described: &Described, now: Timestamp) -> Option<Report> {
+pub fn explain_offline(snapshot: &ir::Snapshot, described: &Described, now: Timestamp, find: Find<'_>) -> Option<Report> {
     // On a thread of its own, so that it may be called from within an event loop.
-    std::thread::scope(|scope| scope.spawn(|| alone(snapshot, described, now)).join().ok().flatten())
+    std::thread::scope(|scope| scope.spawn(|| alone(snapshot, described, now, find)).join().ok().flatten())
 }
 
-fn alone(snapshot: &ir::Snapshot, described: &Described, now: Timestamp) -> Option<Report> {
+fn alone(snapshot: &ir::Snapshot, described: &Described, now: Timestamp, find: Find<'_>) -> Option<Report> {
     let at = described.at.unwrap_or(now);
     let clock = Clock::manual(at);
     let state = Arc::new(State::new(None));
@@ -71,13 +71,13 @@ fn alone(snapshot: &ir::Snapshot, described: &Described, now: Timestamp) -> Opti
         seed: 1,
     };
     let worker = Worker::new(Arc::clone(&runtime), parts);
-    local(judge(&worker, &runtime, described, false))
+    local(judge(&worker, &runtime, described, Some(find)))
 }
 
 /// Says what would become of a request at this worker now.
 pub(crate) async fn on_worker(worker: &Rc<Worker>, described: Described) -> Report {
     let runtime = worker.runtime();
-    judge(worker, &runtime, &described, true).await
+    judge(worker, &runtime, &described, None).await
 }
 
 impl GatewayHandle {
@@ -89,13 +89,15 @@ impl GatewayHandle {
     }
 }
 
-async fn judge(worker: &Worker, runtime: &Runtime, described: &Described, live: bool) -> Report {
+/// Judges by what serves, or by the manifests whose places `find` knows.
+async fn judge(worker: &Worker, runtime: &Runtime, described: &Described, find: Option<Find<'_>>) -> Report {
     let at = described.at.unwrap_or_else(|| worker.clock.now());
+    let reader = Reader { docs: &runtime.settings.docs, find: find.unwrap_or(&nowhere) };
     let (connection, request) = match arrange(runtime, described) {
         Ok(arranged) => arranged,
         Err(cause) => {
             let evidence = evidence_of(worker, runtime, described, (at, &Request::new(()).into_parts().0, false));
-            return Report::of(&evidence, Some((Check::Guard, &Denial::Framing(cause))), &runtime.settings.docs);
+            return Report::of(&evidence, Some((Check::Guard, &Denial::Framing(cause))), &reader);
         }
     };
     let (mut parts, ()) = request.into_parts();
@@ -104,10 +106,11 @@ async fn judge(worker: &Worker, runtime: &Runtime, described: &Described, live: 
     wire::fields::strip_at_entry(&mut parts.headers);
     let mut body = RequestBody::of(Bytes::from(described.body.clone().unwrap_or_default()));
     let mut trail = Trail::default();
-    let context = Context { runtime, worker, connection: &connection, explaining: true, live };
+    evidence.explained = Some(Box::default());
+    let context = Context { runtime, worker, connection: &connection, explaining: true, live: find.is_none() };
     let refused = admit(&context, &parts, &mut body, &mut evidence, &mut trail).await.err();
     let refused = refused.as_ref().map(|Rejection { check, denial }| (*check, denial));
-    Report::of(&evidence, refused, &runtime.settings.docs)
+    Report::of(&evidence, refused, &reader)
 }
 
 fn evidence_of(

@@ -7,10 +7,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cause::{FieldPath, ObjectRef};
 use http::StatusCode;
 use jiff::Timestamp;
 use observe::decision::DecisionId;
-use observe::report::{Report, Verdict};
+use observe::report::{InFile, Report, Verdict};
 
 use crate::address;
 use crate::arguments::Output;
@@ -93,8 +94,12 @@ pub(crate) const fn exit_of(report: &Report) -> Exit {
 /// By manifests, without a gateway.
 fn offline(filename: Vec<PathBuf>, described: &dataplane::Described, quiet: bool) -> Result<Report, Failure> {
     let now = described.at.unwrap_or_else(Timestamp::now);
-    let outcome = paths::read_once(filename, now, quiet)?;
-    dataplane::explain_offline(&outcome.snapshot, described, now)
+    let (outcome, session) = paths::read_once(filename, now, quiet)?;
+    let find = |object: &ObjectRef, field: &FieldPath| {
+        let (file, place) = session.place_of(object, field)?;
+        Some(InFile { file: file.to_string(), line: place.line, column: place.column })
+    };
+    dataplane::explain_offline(&outcome.snapshot, described, now, &find)
         .ok_or_else(|| Failure::found("the request cannot be tried: the event loop cannot start", ""))
 }
 

@@ -68,7 +68,7 @@ pub(super) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
     let mut told = of_text(&text);
     if !args.filename.is_empty() && told.is_good {
         let now = Timestamp::now();
-        let outcome = paths::read_once(args.filename, now, quiet)?;
+        let (outcome, _) = paths::read_once(args.filename, now, quiet)?;
         let hash = digest(&text);
         let key = outcome.snapshot.keys.values().find(|key| key.hash.is_some_and(|held| same_digest(&held, &hash)));
         of_holder(key.map(AsRef::as_ref), now, &mut told);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Entry, Fixer, Listed, ObjectName, Retry, Status, Tell};
+use crate::{Action, Entry, FieldPath, Fixer, Listed, ObjectName, ObjectRef, Retry, Status, Tell};
 
 /// Why one rule did not match, or what it would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,6 +145,23 @@ impl Access {
             | Self::ScopeMissing { route, rule, .. }
             | Self::RuleError { route, rule, .. } => Some((route, rule)),
             Self::ConsumerNotAdmitted { .. } | Self::RouteNotGranted { .. } | Self::NoRuleMatched { .. } | Self::Refused => None,
+        }
+    }
+
+    /// The field that the owner would change to admit the call; of a rule, the list that it stands in.
+    pub(crate) fn mended_at(&self) -> Option<(ObjectRef, FieldPath)> {
+        let route = |name: &ObjectName, field| Some((ObjectRef::new("ApiRoute", name.clone()), FieldPath::of(field)));
+        let key = |name: &ObjectName, field| Some((ObjectRef::new("ApiKey", name.clone()), FieldPath::of(field)));
+        match self {
+            Self::ConsumerNotAdmitted { route: name, .. } => route(name, "spec.consumers"),
+            Self::RouteNotGranted { key: name, .. } => key(name, "spec.routes"),
+            Self::RoleMissing { key: Some(name), .. } => key(name, "spec.roles"),
+            Self::RuleDenied { route: name, .. }
+            | Self::RoleMissing { route: name, key: None, .. }
+            | Self::ScopeMissing { route: name, .. }
+            | Self::NoRuleMatched { route: name, .. }
+            | Self::RuleError { route: name, .. } => route(name, "spec.authorization.rules"),
+            Self::Refused => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Action, Entry, Fixer, ObjectName, Retry, Status, Tell};
+use crate::{Action, Entry, FieldPath, Fixer, ObjectName, ObjectRef, Retry, Status, Tell};
 
 /// Why the address is refused.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,6 +36,16 @@ pub enum Address {
 }
 
 impl Address {
+    /// The list that the owner would change to admit the address.
+    pub(crate) fn mended_at(&self) -> (ObjectRef, FieldPath) {
+        let (kind, name, field) = match self {
+            Self::Denied { route, .. } => ("ApiRoute", route, "spec.addresses.deny"),
+            Self::NotAllowed { route, .. } => ("ApiRoute", route, "spec.addresses.allow"),
+            Self::KeyNotAllowed { key, .. } => ("ApiKey", key, "spec.addresses"),
+        };
+        (ObjectRef::new(kind, name.clone()), FieldPath::of(field))
+    }
+
     pub(crate) fn tell(&self, tell: Tell<'_>) {
         let entry = |code, by, title| Entry {
             code,

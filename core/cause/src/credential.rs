@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Entry, Fixer, Listed, ObjectName, Retry, Status, Tell};
+use crate::{Action, Entry, FieldPath, Fixer, Listed, ObjectName, ObjectRef, Retry, Status, Tell};
 
 /// One place that was looked at for a credential, and what was found there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +133,24 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The field of the key that its owner would change to make it accepted.
+    pub(crate) fn mended_at(&self) -> Option<(ObjectRef, FieldPath)> {
+        let (key, field) = match self {
+            Self::Expired { key, .. } => (key, "spec.expiresAt"),
+            Self::NotYetValid { key, .. } => (key, "spec.notBefore"),
+            Self::Suspended { key } => (key, "spec.suspended"),
+            Self::Rotated { key, .. } => (key, "spec.rotation"),
+            Self::Missing { .. }
+            | Self::Malformed { .. }
+            | Self::Checksum { .. }
+            | Self::Unknown { .. }
+            | Self::Ambiguous { .. }
+            | Self::NotAccepted { .. }
+            | Self::Refused => return None,
+        };
+        Some((ObjectRef::new("ApiKey", key.clone()), FieldPath::of(field)))
+    }
+
     #[expect(clippy::too_many_lines, reason = "the table of this family, one row each")]
     pub(crate) fn tell(&self, tell: Tell<'_>) {
         let entry =

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Access, Address, Credential, Entry, Fault, Framing, Limit, Model, Payload, Route, Tell, Token, Upstream, Version};
+use crate::{
+    Access, Address, Credential, Entry, Fault, FieldPath, Framing, Limit, Model, ObjectRef, Payload, Route, Tell, Token,
+    Upstream, Version,
+};
 
 /// Why a request is refused, with everything its text needs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,6 +54,26 @@ impl Denial {
             Self::Upstream(cause) => cause.tell(tell),
             Self::Model(cause) => cause.tell(tell),
             Self::Misconfigured(fault) => fault.tell_caller(tell),
+        }
+    }
+
+    /// Where in the manifests its owner would mend it, where that is one field; of a named rule, the list
+    /// that it stands in.
+    #[must_use]
+    pub fn mended_at(&self) -> Option<(ObjectRef, FieldPath)> {
+        match self {
+            Self::Address(cause) => Some(cause.mended_at()),
+            Self::Credential(cause) => cause.mended_at(),
+            Self::Access(cause) => cause.mended_at(),
+            Self::Misconfigured(fault) => Some((fault.object.clone()?, fault.field.clone())),
+            Self::Framing(_)
+            | Self::Route(_)
+            | Self::Version(_)
+            | Self::Token(_)
+            | Self::Payload(_)
+            | Self::Limit(_)
+            | Self::Upstream(_)
+            | Self::Model(_) => None,
         }
     }
 

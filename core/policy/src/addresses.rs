@@ -93,10 +93,16 @@ fn search<T: Copy + Ord>(ranges: &[Range<T>], address: T) -> Option<&IpNet> {
 /// Allow and deny lists of a route or key.
 #[derive(Clone, Debug)]
 pub struct AddressRules {
-    allow: Networks,
-    deny: Networks,
+    /// `None` where both are empty, as they mostly are.
+    lists: Option<Box<Lists>>,
     /// Whether they refuse.
     pub enforcement: Enforcement,
+}
+
+#[derive(Clone, Debug)]
+struct Lists {
+    allow: Networks,
+    deny: Networks,
 }
 
 /// What the lists say of an address.
@@ -114,24 +120,43 @@ impl AddressRules {
     /// Compiles the lists.
     #[must_use]
     pub fn compile(addresses: &Addresses) -> Self {
-        Self { allow: Networks::new(&addresses.allow), deny: Networks::new(&addresses.deny), enforcement: addresses.enforcement }
+        let lists = Lists { allow: Networks::new(&addresses.allow), deny: Networks::new(&addresses.deny) };
+        let is_empty = lists.allow.is_empty() && lists.deny.is_empty();
+        Self { lists: (!is_empty).then(|| Box::new(lists)), enforcement: addresses.enforcement }
     }
 
     /// Whether every address may call.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.allow.is_empty() && self.deny.is_empty()
+        self.lists.is_none()
     }
 
     /// What the lists say, whatever their enforcement: deny first, then allow.
     #[must_use]
     pub fn judge(&self, client: IpAddr) -> AddressVerdict<'_> {
-        if let Some(network) = self.deny.holder_of(client) {
+        let Some(Lists { allow, deny }) = self.lists.as_deref() else { return AddressVerdict::Admitted };
+        if let Some(network) = deny.holder_of(client) {
             AddressVerdict::Denied(network)
-        } else if self.allow.is_empty() || self.allow.holder_of(client).is_some() {
+        } else if allow.is_empty() || allow.holder_of(client).is_some() {
             AddressVerdict::Admitted
         } else {
             AddressVerdict::NotAllowed
+        }
+    }
+
+    /// What the lists say of an address, in words for their owner.
+    #[must_use]
+    pub fn told(&self, client: IpAddr) -> String {
+        match self.judge(client) {
+            AddressVerdict::Denied(network) => format!("deny list: {network}"),
+            AddressVerdict::NotAllowed => "allow list: nothing in it".to_owned(),
+            AddressVerdict::Admitted => match self.lists.as_deref() {
+                None => "allow list: none".to_owned(),
+                Some(Lists { allow, .. }) => match allow.holder_of(client) {
+                    Some(network) => format!("allow list: {network}"),
+                    None => "allow list: none, deny list: nothing in it".to_owned(),
+                },
+            },
         }
     }
 

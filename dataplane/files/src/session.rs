@@ -9,10 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, ObjectRef, Severity};
+use cause::{Fault, FieldPath, ObjectRef, Severity};
 use ir::Snapshot;
 use jiff::Timestamp;
-use manifest::{File, Object, ObjectKey, Report, Set, State};
+use manifest::{File, Object, ObjectKey, Place, Report, Set, State};
 use translate::{Context, LastGood, Translation, refused_certificate, translate};
 
 use crate::counts::Counts;
@@ -68,6 +68,13 @@ impl Session {
     #[must_use]
     pub const fn input(&self) -> &Input {
         &self.input
+    }
+
+    /// The file and the place of a field as it is written now; of the nearest one above where it is not written.
+    #[must_use]
+    pub fn place_of(&self, object: &ObjectRef, field: &FieldPath) -> Option<(Arc<str>, Place)> {
+        let object = written_now(&self.set, object)?;
+        Some((Arc::clone(object.source().name()), object.locate(field)))
     }
 
     /// Reads all paths again. Total: what cannot be read or served is in the report.

@@ -68,7 +68,7 @@ fn weight(record: &Record) -> usize {
         principal.claims.iter().map(|(name, value)| name.len() + size_of::<Value>() + json_weight(value)).sum()
     });
     let causes = evidence.shadow.len() + usize::from(record.outcome.refused.is_some());
-    let reports = evidence.credentials.len() + evidence.rules.len();
+    let reports = evidence.credentials.len();
     ENTRY + size_of::<Record>() + head + claims + causes * CAUSE + reports * 128
 }
 

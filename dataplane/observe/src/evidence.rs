@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cause::{Check, CredentialReport, Denial, ObjectName, RuleReport};
+use cause::{Check, CredentialReport, Denial, ObjectName, ObjectRef, RuleReport};
 use http::{HeaderValue, Method, Uri};
 use jiff::Timestamp;
 use policy::principal::{Principal, PrincipalKind};
@@ -123,8 +123,6 @@ pub struct Evidence {
     pub principal: Option<Principal>,
     /// `authorize`: the Allow rule that matched, or `None` where the route has none.
     pub authorized: Option<Option<Arc<str>>>,
-    /// `authorize`: what each rule said; gathered only where somebody reads it.
-    pub rules: Vec<RuleReport>,
     /// `validate`: the model that serves it.
     pub model: Option<Arc<str>>,
     /// `meter`: the most restrictive limit.
@@ -134,6 +132,34 @@ pub struct Evidence {
     /// Query parameters of the route that carry credentials, by their decoded names: no output
     /// shows their values.
     pub redacted_query: Option<Arc<[Arc<str>]>>,
+    /// What is gathered only where somebody reads it at once: by `explain`.
+    pub explained: Option<Box<Explained>>,
+}
+
+/// What `explain` tells beside the evidence that every call leaves.
+#[derive(Clone, Debug, Default)]
+pub struct Explained {
+    /// `screen`: what the lists of addresses say; `None` where the step was not reached.
+    pub addresses: Option<String>,
+    /// `authorize`: what each rule said, in the manifest's order.
+    pub rules: Vec<RuleReport>,
+    /// `meter`: every limit of route and key, also where an earlier step refused.
+    pub limits: Vec<LimitLeft>,
+}
+
+/// What is left of one limit. Nothing was counted to find out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitLeft {
+    /// The object that holds it.
+    pub holder: ObjectRef,
+    /// Its place among the limits of that object.
+    pub index: usize,
+    /// Whether it is only observed (`mode: Shadow`).
+    pub shadow: bool,
+    /// Whether it admits one more call.
+    pub admits: bool,
+    /// What it says of that call.
+    pub metered: Metered,
 }
 
 impl Evidence {
@@ -148,11 +174,11 @@ impl Evidence {
             credentials: Vec::new(),
             principal: None,
             authorized: None,
-            rules: Vec::new(),
             model: None,
             metered: None,
             shadow: Vec::new(),
             redacted_query: None,
+            explained: None,
         }
     }
 
@@ -178,6 +204,10 @@ pub struct Located {
 /// thousand routes touches one count of references, and not one for each name.
 #[derive(Clone, Debug)]
 pub struct RouteNames {
+    /// The kind of the route's object.
+    pub kind: &'static str,
+    /// Which of the object's rules it is, where its kind has several.
+    pub rule: Option<u16>,
     /// The route's object.
     pub route: ObjectName,
     /// Its versions.

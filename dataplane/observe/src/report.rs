@@ -6,6 +6,7 @@
 //! credentials and control characters never come through.
 
 mod lines;
+mod place;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,16 @@ use crate::decision::DecisionId;
 use crate::evidence::{Evidence, Outcome, Record};
 use crate::{printable, redact};
 
+pub use place::{At, Find, InFile, nowhere};
+
 /// What became of a call, or would become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Method and target.
     pub request: String,
+    /// The object that serves it, such as `ApiRoute shop/orders`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// Whether it is served.
     pub verdict: Verdict,
     /// The status of the answer; `None` where the upstream was not asked.
@@ -71,7 +77,29 @@ pub struct CheckReport {
     /// What became of it.
     pub state: State,
     /// Its evidence, for people.
-    pub lines: Vec<String>,
+    pub lines: Vec<Line>,
+}
+
+/// One piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// What was found.
+    pub text: String,
+    /// Where the manifests say what was judged by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Self {
+        Self { text, at: None }
+    }
+}
+
+impl From<&str> for Line {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
 }
 
 /// What became of a step.
@@ -96,21 +124,34 @@ pub struct Fix {
     pub text: String,
     /// The page of the cause.
     pub docs: String,
+    /// The field of a manifest that would mend it, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+}
+
+/// For whom a report is made.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// The base address of the causes' pages.
+    pub docs: &'a str,
+    /// Knows the places in the reader's files.
+    pub find: Find<'a>,
 }
 
 impl Report {
-    /// What would become of a described call. `docs` is the base address of the causes' pages.
+    /// What would become of a described call.
     #[must_use]
-    pub fn of(evidence: &Evidence, refused: Option<(Check, &Denial)>, docs: &str) -> Self {
-        Telling { evidence, refused, outcome: None, docs }.report(None)
+    pub fn of(evidence: &Evidence, refused: Option<(Check, &Denial)>, reader: &Reader<'_>) -> Self {
+        Telling { evidence, refused, outcome: None, reader }.report(None)
     }
 
-    /// What became of a real call.
+    /// What became of a real call. `docs` is the base address of the causes' pages.
     #[must_use]
     pub fn of_call(record: &Record, docs: &str) -> Self {
+        let reader = &Reader { docs, find: &nowhere };
         let refused = record.outcome.refused.as_ref().map(|(check, denial)| (*check, denial));
         let decision = record.evidence.received.decision;
-        Telling { evidence: &record.evidence, refused, outcome: Some(&record.outcome), docs }.report(Some(decision))
+        Telling { evidence: &record.evidence, refused, outcome: Some(&record.outcome), reader }.report(Some(decision))
     }
 }
 
@@ -119,17 +160,18 @@ struct Telling<'a> {
     evidence: &'a Evidence,
     refused: Option<(Check, &'a Denial)>,
     outcome: Option<&'a Outcome>,
-    docs: &'a str,
+    reader: &'a Reader<'a>,
 }
 
 impl Telling<'_> {
     fn report(&self, decision: Option<DecisionId>) -> Report {
         let received = &self.evidence.received;
-        let cause = self.refused.map(|(_, denial)| view(denial, Audience::Owner, self.docs));
+        let cause = self.refused.map(|(_, denial)| view(denial, Audience::Owner, self.reader.docs));
         let query = redact::query(self.evidence).map(|query| format!("?{query}")).unwrap_or_default();
         let path = redact::path(received.head.path());
         Report {
             request: shown(&format!("{} {path}{query}", received.method)),
+            object: self.object().map(|object| object.to_string()),
             verdict: if cause.is_some() { Verdict::Refused } else { Verdict::Allowed },
             status: self.outcome.map(|outcome| outcome.status).or(cause.as_ref().map(|cause| cause.status.as_u16())),
             code: cause.as_ref().map(|cause| cause.code.to_owned()),
@@ -137,7 +179,10 @@ impl Telling<'_> {
             detail: cause.as_ref().map(|cause| shown(&cause.detail)),
             rule: cause.as_ref().and_then(|cause| cause.rule.clone()),
             checks: self.checks(cause.as_ref()),
-            fix: cause.map(|cause| Fix { by: cause.remedy.by, text: shown(&cause.remedy.text), docs: cause.remedy.docs }),
+            fix: cause.map(|cause| {
+                let at = self.mended_at().map(|(object, field)| self.at(&object, &field));
+                Fix { by: cause.remedy.by, text: shown(&cause.remedy.text), docs: cause.remedy.docs, at }
+            }),
             decision: decision.map(|decision| decision.to_string()),
             at: received.at,
             generation: self.evidence.generation,
@@ -167,12 +212,15 @@ impl Telling<'_> {
             let mut lines = self.evidence_of(check, state);
             if state == State::Refused
                 && let Some(cause) = cause
-                && (check != Check::Authorize || self.evidence.rules.is_empty())
+                && (check != Check::Authorize || self.rules().is_empty())
             {
-                lines.insert(0, cause.detail.clone());
+                lines.insert(0, Line::from(cause.detail.clone()));
             }
-            lines.extend(self.shadow_of(check));
-            CheckReport { check, state, lines: lines.iter().map(|line| shown(line)).collect() }
+            lines.extend(self.shadow_of(check).into_iter().map(Line::from));
+            for line in &mut lines {
+                line.text = shown(&line.text);
+            }
+            CheckReport { check, state, lines }
         })
         .collect()
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cause::{Access, Check, CredentialKind, CredentialReport, CredentialState, Denial, ObjectName, RuleFailure, RuleReport};
+use cause::{
+    Access, Check, CredentialKind, CredentialReport, CredentialState, Denial, ObjectName, ObjectRef, RuleFailure, RuleReport,
+};
 use http::{HeaderMap, HeaderValue, Method};
 use policy::principal::{Facts, Principal, PrincipalKind};
 
 use crate::decision::DecisionIds;
-use crate::evidence::{Evidence, HeadText, Located, Metered, Outcome, Received, Record, RouteNames};
+use crate::evidence::{Evidence, Explained, HeadText, LimitLeft, Located, Metered, Outcome, Received, Record, RouteNames};
 use crate::trace::TraceContext;
 
 /// `2026-03-01T12:00:00.25Z`, in milliseconds.
@@ -20,7 +22,7 @@ pub(crate) fn route() -> ObjectName {
 
 /// The only version of a route.
 pub(crate) fn located(route: ObjectName) -> Located {
-    let names = Arc::new(RouteNames { route, versions: vec!["2.1.0".into()] });
+    let names = Arc::new(RouteNames { kind: "ApiRoute", rule: None, route, versions: vec!["2.1.0".into()] });
     Located { names, version: Some(0), chosen_by: Some("default") }
 }
 
@@ -67,7 +69,7 @@ pub(crate) fn evidence(target: &str) -> Evidence {
         CredentialReport { source: "bearer".into(), kind: CredentialKind::Jwt, state: CredentialState::Missing, id: None },
     ];
     evidence.principal = Some(principal());
-    evidence.rules = vec![
+    let rules = vec![
         RuleReport {
             rule: "readers".into(),
             deny: false,
@@ -84,7 +86,11 @@ pub(crate) fn evidence(target: &str) -> Evidence {
     ];
     evidence.shadow =
         vec![(Check::Authorize, Denial::Access(Access::RuleDenied { route: route(), rule: "office-hours".into() }))];
-    evidence.metered = Some(Metered { limit: "per-key".into(), remaining: 97, reset_seconds: 2, allowed: (100, 60) });
+    let metered = Metered { limit: "per-key".into(), remaining: 97, reset_seconds: 2, allowed: (100, 60) };
+    let holder = ObjectRef::new("ApiRoute", route());
+    let limits = vec![LimitLeft { holder, index: 0, shadow: false, admits: true, metered: metered.clone() }];
+    evidence.metered = Some(metered);
+    evidence.explained = Some(Box::new(Explained { addresses: Some("allow list: none".into()), rules, limits }));
     evidence
 }
 
@@ -119,7 +125,7 @@ pub(crate) fn refused(target: &str) -> Record {
 pub(crate) fn served(target: &str) -> Record {
     let mut record = refused(target);
     record.evidence.authorized = Some(Some("writers".into()));
-    record.evidence.rules.clear();
+    record.evidence.explained = None;
     record.evidence.shadow.clear();
     record.outcome.status = 200;
     record.outcome.refused = None;

@@ -71,6 +71,9 @@ pub(crate) async fn admit<'a>(
     let located = locate::locate(context, parts, evidence, trail).map_err(refused(Check::Locate))?;
     screen::screen(context, &located, evidence).map_err(refused(Check::Screen))?;
     let credentials = identify::identify(context, parts, &located, evidence).await.map_err(refused(Check::Identify))?;
+    if context.explaining {
+        meter::look_ahead(context, &located, &credentials, evidence);
+    }
     authorize::authorize(context, parts, &located, &credentials, evidence).map_err(refused(Check::Authorize))?;
     let validated = validate::validate(parts, &located, body, evidence).await.map_err(refused(Check::Validate))?;
     meter::meter(context, &located, &credentials, evidence, trail).map_err(refused(Check::Meter))?;

@@ -32,8 +32,8 @@ pub(crate) fn authorize(
         return Ok(());
     }
     let request = view::of(context, parts, located, &credentials.principal, evidence);
-    if context.explaining {
-        evidence.rules = serve.rules.report(&request);
+    if let Some(explained) = &mut evidence.explained {
+        explained.rules = serve.rules.report(&request);
     }
     let verdict = serve.rules.judge(&request);
     evidence.shadow.extend(verdict.shadow.map(|denial| (Check::Authorize, denial)));

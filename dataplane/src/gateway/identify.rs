@@ -132,14 +132,18 @@ async fn judge(
         Ok(())
     };
     for place in &authentication.keys {
-        if let Some(tried) = key_at(context, parts, place, evidence) {
-            settle(tried, evidence)?;
+        match key_at(context, parts, place, evidence) {
+            Some(tried) => settle(tried, evidence)?,
+            None if context.explaining => evidence.credentials.push(absent(place.source(), CredentialKind::ApiKey)),
+            None => {}
         }
     }
-    if authentication.takes_bearer()
-        && let Some(tried) = bearer(context, parts, authentication, evidence).await
-    {
-        settle(tried, evidence)?;
+    if authentication.takes_bearer() {
+        match bearer(context, parts, authentication, evidence).await {
+            Some(tried) => settle(tried, evidence)?,
+            None if context.explaining => evidence.credentials.push(absent(&BEARER.into(), authentication.bearer_kind())),
+            None => {}
+        }
     }
     match (good, refused) {
         (Some((credentials, _)), _) => Ok(Some(credentials)),
@@ -168,6 +172,11 @@ fn key_at(context: &Context<'_>, parts: &Parts, place: &KeyPlace, evidence: &Evi
             Some(key(context, &first, source, evidence))
         }
     }
+}
+
+/// A place that holds nothing, as `explain` tells it.
+fn absent(source: &Arc<str>, kind: CredentialKind) -> CredentialReport {
+    CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Missing, id: None }
 }
 
 fn ambiguous(source: &Arc<str>, kind: CredentialKind) -> Tried {

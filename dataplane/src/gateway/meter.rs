@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cause::{Check, Denial, Limit};
 use ir::Dimension;
-use observe::evidence::{Evidence, Metered};
+use observe::evidence::{Evidence, LimitLeft, Metered};
 use policy::principal::Principal;
 use policy::window::{Combined, Counter, Reading, reset_seconds, take_all};
 
@@ -23,9 +23,7 @@ pub(crate) fn meter<'a>(
     evidence: &mut Evidence,
     trail: &mut Trail<'a>,
 ) -> Result<(), Denial> {
-    let own: &'a [HeldLimit] = &located.serve.limits;
-    let runtime: &'a Runtime = context.runtime;
-    let keys = credentials.key_index.and_then(|index| runtime.key_limits.get(index)).map_or(&[][..], Vec::as_slice);
+    let (own, keys) = held_limits(context, located, credentials);
     if own.is_empty() && keys.is_empty() {
         return Ok(());
     }
@@ -67,6 +65,39 @@ pub(crate) fn meter<'a>(
         return Ok(());
     }
     Err(Denial::Limit(limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at)))
+}
+
+/// Tells `explain` what is left of every limit, however the later steps end. Counts nothing, and keeps no counter.
+pub(crate) fn look_ahead(context: &Context<'_>, located: &Located<'_>, credentials: &Credentials, evidence: &mut Evidence) {
+    let (own, keys) = held_limits(context, located, credentials);
+    let caller = Caller::of(context, located, credentials, evidence);
+    let (view, now) = (context.worker.state.limits.view(), context.worker.clock.monotonic());
+    let unused = std::sync::atomic::AtomicU64::new(0);
+    let limits = own.iter().enumerate().chain(keys.iter().enumerate()).map(|(index, limit)| {
+        let reading = limit.limit.gcra.peek(view.known(caller.key(limit)).unwrap_or(&unused), now);
+        LimitLeft {
+            holder: limit.holder.clone(),
+            index,
+            shadow: !limit.enforced(),
+            admits: reading.admitted,
+            metered: metered(limit, &reading),
+        }
+    });
+    let limits = limits.collect();
+    if let Some(explained) = &mut evidence.explained {
+        explained.limits = limits;
+    }
+}
+
+/// The limits of the route, and those of the key that was used.
+fn held_limits<'a>(
+    context: &Context<'a>,
+    located: &Located<'a>,
+    credentials: &Credentials,
+) -> (&'a [HeldLimit], &'a [HeldLimit]) {
+    let runtime: &'a Runtime = context.runtime;
+    let keys = credentials.key_index.and_then(|index| runtime.key_limits.get(index)).map_or(&[][..], Vec::as_slice);
+    (&located.serve.limits, keys)
 }
 
 fn metered(limit: &HeldLimit, reading: &Reading) -> Metered {

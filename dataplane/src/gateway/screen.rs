@@ -23,10 +23,13 @@ pub(crate) fn client(source: &ClientAddress, peer: IpAddr, headers: &http::Heade
 /// Judges the address; it was found when the request was received.
 pub(crate) fn screen(context: &Context<'_>, located: &Located<'_>, evidence: &mut Evidence) -> Result<(), Denial> {
     let addresses = &located.serve.addresses;
+    let client = evidence.client.unwrap_or_else(|| context.connection.peer.ip());
+    if let Some(explained) = &mut evidence.explained {
+        explained.addresses = Some(addresses.told(client));
+    }
     if addresses.is_empty() {
         return Ok(());
     }
-    let client = evidence.client.unwrap_or_else(|| context.connection.peer.ip());
     settle(addresses.judge_route(client, &located.route.name), addresses.enforcement, Check::Screen, evidence)
 }
 

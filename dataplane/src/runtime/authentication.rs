@@ -38,6 +38,15 @@ pub(crate) enum KeyPlace {
     Query(Arc<str>, Arc<str>),
 }
 
+impl KeyPlace {
+    /// The place in words.
+    pub(crate) const fn source(&self) -> &Arc<str> {
+        match self {
+            Self::Header(_, source) | Self::Query(_, source) => source,
+        }
+    }
+}
+
 /// One challenge of `WWW-Authenticate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {

@@ -39,7 +39,9 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
         .map(|written| {
             let serve = serve(written, &targets, &providers, state);
             let versions = serve.iter().flat_map(|serve| &serve.versions).map(|version| Arc::clone(&version.text)).collect();
-            let names = Arc::new(RouteNames { route: written.id.name.clone(), versions });
+            let rule = (written.id.kind == ir::RouteKind::HttpRoute).then_some(written.id.rule);
+            let kind = written.id.kind.name();
+            let names = Arc::new(RouteNames { kind, rule, route: written.id.name.clone(), versions });
             Arc::new(Route { name: written.id.name.clone(), id: written.id.clone(), names, serve })
         })
         .collect();

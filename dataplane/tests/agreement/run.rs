@@ -178,7 +178,7 @@ impl Round<'_> {
     /// Manifests that nothing serves yet say the same as those that are served.
     async fn offline(&mut self, snapshot: &ir::Snapshot, request: &Asked, handle: &GatewayHandle) {
         let now = self.world.began;
-        let offline = explain_offline(snapshot, &request.described(), now).map(|report| answer_of(&report));
+        let offline = explain_offline(snapshot, &request.described(), now, &|_, _| None).map(|report| answer_of(&report));
         let served = handle.explain(request.described()).await.map(|report| answer_of(&report));
         if offline.is_none() || offline != served {
             self.disagree(request, now, format!("explain says {offline:?} of files, {served:?} of what serves"));

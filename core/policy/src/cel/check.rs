@@ -163,6 +163,12 @@ impl Checker<'_> {
         }
         let operand = self.type_of(&mut select.operand);
         let (field, test) = (select.field.clone(), select.test);
+        if let (Ok(Type::Map(_)), true) = (&operand, test) {
+            // Whether a key is there is another question than what it holds, which may be an error.
+            let key = IdedExpr { id: 0, expr: Expr::Literal(LiteralValue::String(field.into())) };
+            node.expr = Expr::Call(CallExpr { func_name: op::IN.to_owned(), target: None, args: vec![key, *select.operand] });
+            return Ok(Type::Bool);
+        }
         node.expr = Expr::Select(select);
         let given = match operand? {
             Type::Any => Type::Any,

@@ -56,6 +56,10 @@ pub(super) fn reason(error: &ExecutionError) -> String {
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "it divides by zero".to_owned(),
         ExecutionError::Overflow(..) => "its number is too large".to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "the list is shorter".to_owned(),
+        // Its text is ours: where all values are.
+        ExecutionError::FunctionError { function, message } if function == super::values::SEVERAL => {
+            format!("it was sent more than once; `{message}` holds all values")
+        }
         ExecutionError::FunctionError { function, .. } => format!("`{function}` does not take this value"),
         _ => "its operands do not fit".to_owned(),
     }

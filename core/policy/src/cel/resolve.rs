@@ -54,6 +54,8 @@ impl VariableResolver for Names<'_> {
             "request.host" => text(view.host),
             "request.scheme" => text(view.scheme),
             "request.headers" => CowVal::owned(LazyMap::new(Source::Headers(view.headers))),
+            "request.headerValues" => CowVal::owned(LazyMap::new(Source::HeaderValues(view.headers))),
+            "request.queryValues" => CowVal::owned(LazyMap::new(Source::QueryValues(view.query))),
             "request.query" => CowVal::owned(LazyMap::new(Source::Query(view.query))),
             "request.size" => {
                 let size = view.size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX));

@@ -67,7 +67,9 @@ fn expressions_hold_or_fail() {
         r#"request.scheme == 'https' && request.size > 100 && request.size < 121"#,
         r#"request.headers["x-tenant"] == "blue" && request.headers["X-Tenant"] == "blue""#,
         r#""accept" in request.headers && !("cookie" in request.headers)"#,
-        r#"request.headers.accept == "text/html, text/plain""#,
+        r#"request.headerValues.accept == ["text/html", "text/plain"] && "text/plain" in request.headerValues["Accept"]"#,
+        r#"request.queryValues.twice == ["1", "2"] && request.queryValues.page == ["2"]"#,
+        r#"request.headerValues["user-agent"].all(value, value.startsWith("curl")) && !has(request.headerValues.cookie)"#,
         r#"has(request.headers.accept) && !has(request.headers.cookie)"#,
         r#"request.headers.exists(name, name.startsWith("x-")) && size(request.headers) == 3"#,
         r#"request.query.page == "2" && request.query["q"] == "a b" && request.query.size() == 3"#,
@@ -103,7 +105,10 @@ fn expressions_hold_or_fail() {
     check("request.method == 'GET'", Ok(false));
     check("principal.roles.exists(request, request == 'none')", Ok(false));
     check("false && request.path == '/'", Ok(false));
-    check(r#"request.query.twice == "1""#, Err("`request.query.twice`: there is no `twice`"));
+    check(
+        r#"request.query.twice == "1""#,
+        Err("`request.query.twice`: it was sent more than once; `request.queryValues[\"twice\"]` holds all values"),
+    );
     check(r#"request.headers["cookie"] == "x""#, Err(r#"`request.headers["cookie"]`: there is no `cookie`"#));
     check(r#"request.path == "/" || principal.claims.nope == 1"#, Err("`principal.claims.nope`: there is no `nope`"));
     check("principal.claims.sub", Err("it gives a string, not a bool"));
@@ -112,6 +117,52 @@ fn expressions_hold_or_fail() {
     check("request.size / (request.size - 120) == 1", Err("`request.size / (request.size - 120)`: it divides by zero"));
     check("request.size * 9223372036854775807 > 1", Err("`request.size * 9223372036854775807`: its number is too large"));
     check("int(principal.claims.sub) == 1", Err("`int(principal.claims.sub)`: `int` does not take this value"));
+}
+
+/// A rule that denies the team `temp`, however a caller writes the field: what evades a single value is an error, which
+/// refuses too, and the list of values has it.
+#[test]
+fn a_field_sent_twice_evades_no_rule() {
+    fn check(lines: &[(&str, &str)], single: Option<bool>, listed: bool) {
+        let mut request = request();
+        for (name, value) in lines {
+            request.headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let given = |source: &str| {
+            Expression::compile(source, Phase::Authorization)
+                .unwrap()
+                .evaluate(&view(&request))
+                .map_err(|reason| reason.to_string())
+        };
+        assert_eq!(given(r#"request.headers["x-team"] == "temp""#).ok(), single, "{lines:?}");
+        assert_eq!(given(r#""temp" in request.headerValues["X-Team"]"#), Ok(listed), "{lines:?}");
+    }
+    check(&[("X-Team", "temp")], Some(true), true);
+    check(&[("x-team", "core")], Some(false), false);
+    check(&[("X-Team", "temp"), ("x-tEAM", "core")], None, true);
+    check(&[("x-team", "core"), ("x-team", "temp")], None, true);
+    check(&[("x-team", "temp"), ("x-team", "temp")], None, true);
+    check(&[("x-team", ""), ("x-team", "temp")], None, true);
+    // One line is one value to whoever reads it as one; the list sees both.
+    check(&[("x-team", "core, temp")], Some(false), true);
+    check(&[("x-team", "temp,")], Some(false), true);
+    check(&[("x-team", "core,\ttemp ,x")], Some(false), true);
+    check(&[("x-team", r#""core, temp""#)], Some(false), false);
+    check(&[("x-team", r#""a\", b", temp"#)], Some(false), true);
+    check(&[("x-team", r#""open, temp"#)], Some(false), false);
+
+    let cookies = |lines: &[&'static str], source: &str| {
+        let mut request = request();
+        for line in lines {
+            request.headers.append(http::header::COOKIE, HeaderValue::from_static(line));
+        }
+        Expression::compile(source, Phase::Authorization).unwrap().evaluate(&view(&request))
+    };
+    let whole = r#"request.headers.cookie == "a=1; b=2; team=temp""#;
+    for lines in [&["a=1; b=2; team=temp"][..], &["a=1", "b=2", "team=temp"], &["a=1; b=2", "team=temp"]] {
+        assert_eq!(cookies(lines, whole), Ok(true), "{lines:?}");
+        assert_eq!(cookies(lines, r#""team=temp" in request.headerValues.cookie"#), Ok(true), "{lines:?}");
+    }
 }
 
 #[test]

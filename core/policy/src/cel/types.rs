@@ -89,17 +89,27 @@ pub const fn variables(phase: Phase) -> &'static [Variable] {
     }
 }
 
-const VARIABLES: [Variable; 19] = [
+const VARIABLES: [Variable; 21] = [
     variable("request.method", "string", "the method, such as GET"),
-    variable("request.path", "string", "the path in its one normal form, version segment included"),
+    variable("request.path", "string", "the path in its one normal form, without a segment that names the version"),
     variable("request.host", "string", "the host in lower case, without port"),
     variable("request.scheme", "string", "http or https"),
     variable(
         "request.headers",
         "map(string, string)",
-        "header fields by name in lower case; lines of one name are joined by commas",
+        "header fields by name in lower case; reading one that was sent on several lines is an error",
     ),
-    variable("request.query", "map(string, string)", "query parameters by name; of several the first"),
+    variable(
+        "request.headerValues",
+        "map(string, list(string))",
+        "all values of a header field: of all its lines, split at commas (of cookie, at semicolons)",
+    ),
+    variable(
+        "request.query",
+        "map(string, string)",
+        "query parameters by name; reading one that was sent several times is an error",
+    ),
+    variable("request.queryValues", "map(string, list(string))", "all values of a query parameter"),
     variable("request.size", "int", "bytes of the body; -1 where only its end will tell"),
     variable("principal.kind", "string", "Anonymous, ApiKey, Jwt or Introspection"),
     variable("principal.name", "string", "the consumer of the key or the principal claim of the token; empty when anonymous"),
@@ -126,6 +136,7 @@ pub(super) fn type_of(variable: &Variable) -> Type {
         "timestamp" => Type::Timestamp,
         "list(string)" => Type::List(Box::new(Type::Text)),
         "map(string, string)" => Type::Map(Box::new(Type::Text)),
+        "map(string, list(string))" => Type::Map(Box::new(Type::List(Box::new(Type::Text)))),
         "map(string, dyn)" => Type::Map(Box::new(Type::Any)),
         _ => Type::Text,
     }

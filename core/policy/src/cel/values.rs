@@ -15,7 +15,7 @@ use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as ValIterator, Sizer};
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt, MAP_TYPE, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::query;
@@ -23,52 +23,112 @@ use crate::query;
 /// What a lazy map reads from.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'v> {
-    /// Header fields.
+    /// Header fields, each with its only value.
     Headers(&'v HeaderMap),
-    /// Query parameters.
+    /// Header fields, each with the list of its values.
+    HeaderValues(&'v HeaderMap),
+    /// Query parameters, each with its only value.
     Query(&'v str),
+    /// Query parameters, each with the list of its values.
+    QueryValues(&'v str),
     /// Claims.
     Claims(&'v Map<String, Value>),
 }
 
 impl<'v> Source<'v> {
-    fn get(self, key: &str) -> Option<Box<dyn Val + 'v>> {
-        match self {
-            Self::Headers(headers) => {
-                let mut lines = headers.get_all(key).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
-                let first = lines.next()?;
-                let joined = lines.fold(first, |joined, line| Cow::Owned(format!("{joined}, {line}")));
-                Some(Box::new(CelString::from(joined)))
-            }
-            // Readers disagree on which of two values counts, so two are as good as none: the rule
-            // fails, and refuses.
-            Self::Query(query) => {
-                let mut values = query::values(query, key);
-                let value = values.next()?;
-                values.next().is_none().then(|| Box::new(CelString::from(value)) as Box<dyn Val + 'v>)
-            }
+    /// The value of a key. Readers disagree on which of two values counts, so what has several has none: the rule that
+    /// reads it fails, and refuses.
+    fn get(self, key: &str) -> Result<Box<dyn Val + 'v>, ExecutionError> {
+        let found: Option<Box<dyn Val + 'v>> = match self {
+            Self::Headers(headers) if key.eq_ignore_ascii_case(COOKIE) => crumbs(headers).map(text),
+            Self::Headers(headers) => only(key, "request.headerValues", headers.get_all(key).iter().map(line))?.map(text),
+            Self::Query(query) => only(key, "request.queryValues", query::values(query, key))?.map(text),
+            Self::HeaderValues(headers) => self.has(key).then(|| list(header_values(headers, key))),
+            Self::QueryValues(query) => self.has(key).then(|| list(query::values(query, key))),
             Self::Claims(claims) => claims.get(key).map(json),
-        }
+        };
+        found.ok_or_else(|| ExecutionError::no_such_key(key))
     }
 
     fn has(self, key: &str) -> bool {
         match self {
-            Self::Headers(headers) => headers.contains_key(key),
-            Self::Query(query) => query::values(query, key).next().is_some(),
+            Self::Headers(headers) | Self::HeaderValues(headers) => headers.contains_key(key),
+            Self::Query(query) | Self::QueryValues(query) => query::values(query, key).next().is_some(),
             Self::Claims(claims) => claims.contains_key(key),
         }
     }
 
     fn keys(self) -> Vec<CelString<'v>> {
         match self {
-            Self::Headers(headers) => headers.keys().map(|name| CelString::from(name.as_str())).collect(),
-            Self::Query(query) => {
+            Self::Headers(headers) | Self::HeaderValues(headers) => {
+                headers.keys().map(|name| CelString::from(name.as_str())).collect()
+            }
+            Self::Query(query) | Self::QueryValues(query) => {
                 let names: BTreeSet<Cow<'v, str>> = query::pairs(query).map(|(name, _)| name).collect();
                 names.into_iter().map(CelString::from).collect()
             }
             Self::Claims(claims) => claims.keys().map(|name| CelString::from(name.as_str())).collect(),
         }
     }
+}
+
+/// The field whose values stand between semicolons (RFC 6265 section 4.2.1) and not between commas.
+const COOKIE: &str = "cookie";
+
+fn text<'v>(value: Cow<'v, str>) -> Box<dyn Val + 'v> {
+    Box::new(CelString::from(value))
+}
+
+fn list<'v>(values: impl Iterator<Item = Cow<'v, str>>) -> Box<dyn Val + 'v> {
+    Box::new(CelList::from(values.map(text).collect::<Vec<_>>()))
+}
+
+fn line(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
+}
+
+/// The only one of these values; none where there is none.
+fn only<'v>(
+    key: &str,
+    all: &'static str,
+    mut values: impl Iterator<Item = Cow<'v, str>>,
+) -> Result<Option<Cow<'v, str>>, ExecutionError> {
+    let value = values.next();
+    match values.next() {
+        None => Ok(value),
+        Some(_) => {
+            let short: String = key.chars().take(64).collect();
+            Err(ExecutionError::function_error(SEVERAL, format!("{all}[{short:?}]")))
+        }
+    }
+}
+
+/// What an error names as its function where a single value was asked for and there are several.
+pub(super) const SEVERAL: &str = "@several";
+
+/// HTTP/2 may cut a cookie into lines, which are one cookie again (RFC 9113 section 8.2.3).
+fn crumbs(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut lines = headers.get_all(COOKIE).iter().map(line);
+    let first = lines.next()?;
+    Some(lines.fold(first, |joined, line| Cow::Owned(format!("{joined}; {line}"))))
+}
+
+/// The values of a field: of all its lines, and of each line what stands between commas outside of quotes (RFC 9110
+/// section 5.6.1), without the blanks around. So two lines and one line with a comma are the same here.
+fn header_values<'v>(headers: &'v HeaderMap, name: &str) -> impl Iterator<Item = Cow<'v, str>> {
+    let separator = if name.eq_ignore_ascii_case(COOKIE) { b';' } else { b',' };
+    headers.get_all(name).iter().flat_map(move |value| {
+        let bytes = value.as_bytes();
+        let (mut quoted, mut escaped) = (false, false);
+        let parts = bytes.split(move |byte| {
+            let splits = !quoted && *byte == separator;
+            quoted ^= *byte == b'"' && !escaped;
+            escaped = quoted && *byte == b'\\' && !escaped;
+            splits
+        });
+        let parts = parts.map(|part| String::from_utf8_lossy(part.trim_ascii()));
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>()
+    })
 }
 
 /// A map by text that reads its source.
@@ -146,7 +206,7 @@ impl Indexer for LazyMap<'_> {
         Self: 'w,
     {
         let name = key.downcast_ref::<CelString<'_>>().map_or("", |key| key.inner());
-        self.source.get(name).map(CowVal::Owned).ok_or_else(|| ExecutionError::no_such_key(name))
+        self.source.get(name).map(CowVal::Owned)
     }
 
     fn steal<'w>(self: Box<Self>, key: &dyn Val) -> Result<Box<dyn Val + 'w>, ExecutionError>

@@ -1,22 +1,26 @@
 //! The evidence of each step, in sentences.
 
-use cause::{Audience, Check, CredentialState, Listed, RuleReport, view};
+use cause::{Audience, Check, CredentialState, FieldPath, Listed, ObjectRef, RuleReport, view};
 use policy::principal::{Facts, PrincipalKind};
 
-use super::{State, Telling};
-use crate::evidence::Outcome;
+use super::place::RULES;
+use super::{Line, State, Telling};
+use crate::evidence::{LimitLeft, Metered, Outcome};
 
 impl Telling<'_> {
-    pub(super) fn evidence_of(&self, check: Check, state: State) -> Vec<String> {
+    pub(super) fn evidence_of(&self, check: Check, state: State) -> Vec<Line> {
         match check {
             Check::Guard => Vec::new(),
             Check::Locate => self.locate(state),
             Check::Screen => self.screen(state),
             Check::Identify => self.identify(state),
             Check::Authorize => self.authorize(state),
-            Check::Validate => self.evidence.model.iter().map(|model| format!("model {model}")).collect(),
+            Check::Validate => self.evidence.model.iter().map(|model| Line::from(format!("model {model}"))).collect(),
             Check::Meter => self.meter(state),
-            Check::Forward => self.outcome.filter(|_| state != State::NotReached).map(forward).unwrap_or_default(),
+            Check::Forward => {
+                let outcome = self.outcome.filter(|_| state != State::NotReached);
+                outcome.map(forward).unwrap_or_default().into_iter().map(Line::from).collect()
+            }
         }
     }
 
@@ -24,13 +28,18 @@ impl Telling<'_> {
     pub(super) fn shadow_of(&self, check: Check) -> Vec<String> {
         let here = self.evidence.shadow.iter().filter(|(at, _)| *at == check);
         here.map(|(_, denial)| {
-            let view = view(denial, Audience::Owner, self.docs);
+            let view = view(denial, Audience::Owner, self.reader.docs);
             format!("would refuse (Shadow): {}: {}", view.code, view.detail)
         })
         .collect()
     }
 
-    fn locate(&self, state: State) -> Vec<String> {
+    /// What each rule said; empty where nobody asked.
+    pub(super) fn rules(&self) -> &[RuleReport] {
+        self.evidence.explained.as_deref().map_or(&[], |explained| &explained.rules)
+    }
+
+    fn locate(&self, state: State) -> Vec<Line> {
         let Some(located) = &self.evidence.located else {
             return Vec::new();
         };
@@ -40,21 +49,31 @@ impl Telling<'_> {
             Some(chosen_by) => format!("  version {version} (named by {chosen_by})"),
             None => format!("  version {version}"),
         });
-        let told = state != State::Refused || version.is_some();
-        told.then(|| format!("{}{}", located.route(), version.unwrap_or_default())).into_iter().collect()
-    }
-
-    fn screen(&self, state: State) -> Vec<String> {
-        let peer = self.evidence.received.peer.ip();
-        match self.evidence.client {
-            Some(client) if client == peer => vec![format!("{client} (peer)")],
-            Some(client) => vec![format!("{client} (forwarded by {peer})")],
-            None if state == State::Ok => vec![format!("{peer} (peer)")],
-            None => Vec::new(),
+        if state == State::Refused && version.is_none() {
+            return Vec::new();
         }
+        let text = format!("{}{}", located.route(), version.unwrap_or_default());
+        let field = located.names.rule.map_or_else(FieldPath::root, |rule| FieldPath::of("spec.rules").index(usize::from(rule)));
+        vec![Line { text, at: self.of_route(&field) }]
     }
 
-    fn identify(&self, state: State) -> Vec<String> {
+    fn screen(&self, state: State) -> Vec<Line> {
+        let peer = self.evidence.received.peer.ip();
+        let mut text = match self.evidence.client {
+            Some(client) if client == peer => format!("{client} (peer)"),
+            Some(client) => format!("{client} (forwarded by {peer})"),
+            None if state == State::Ok => format!("{peer} (peer)"),
+            None => return Vec::new(),
+        };
+        let lists = self.evidence.explained.as_ref().and_then(|explained| explained.addresses.as_ref());
+        let at = lists.and_then(|lists| {
+            text.push_str(&format!("; {lists}"));
+            (lists != NO_LIST).then(|| self.of_route(&FieldPath::of("spec.addresses")))?
+        });
+        vec![Line { text, at }]
+    }
+
+    fn identify(&self, state: State) -> Vec<Line> {
         let principal = self.evidence.principal.as_deref();
         let mut lines = Vec::new();
         for report in &self.evidence.credentials {
@@ -62,45 +81,79 @@ impl Telling<'_> {
             let id = report.id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
             match (report.state, principal) {
                 (CredentialState::Accepted, Some(principal)) => {
-                    lines.push(format!("{} -> {}", report.source, who(principal)));
+                    let text = format!("{} -> {}", report.source, who(principal));
+                    lines.push(Line { text, at: vouched_by(principal).map(|object| self.at(&object, &FieldPath::root())) });
                 }
-                (state, _) => lines.push(format!("{}: {} ({kind}{id})", report.source, credential_state(state))),
+                (state, _) => lines.push(Line::from(format!("{}: {} ({kind}{id})", report.source, credential_state(state)))),
             }
         }
         let anonymous = principal.is_some_and(|principal| principal.kind == PrincipalKind::Anonymous);
         if anonymous && state != State::Refused {
-            lines.push("anonymous: nobody in particular".to_owned());
+            lines.push(Line::from("anonymous: nobody in particular"));
         }
         lines
     }
 
-    fn authorize(&self, state: State) -> Vec<String> {
+    fn authorize(&self, state: State) -> Vec<Line> {
         let shadowed = self.evidence.shadow.iter().any(|(at, _)| *at == Check::Authorize);
         // A Shadow rule that would refuse is told with its cause.
-        let told = |report: &&RuleReport| !(shadowed && report.shadow && report.deny && report.failure.is_none());
-        let mut lines: Vec<String> = self.evidence.rules.iter().filter(told).map(rule).collect();
+        let told = |report: &RuleReport| !(shadowed && report.shadow && report.deny && report.failure.is_none());
+        let rules = self.rules().iter().enumerate().filter(|(_, report)| told(report));
+        let mut lines: Vec<Line> = rules
+            .map(|(index, report)| Line { text: rule(report), at: self.of_route(&FieldPath::of(RULES).index(index)) })
+            .collect();
         if lines.is_empty() && state != State::NotReached {
             match &self.evidence.authorized {
-                Some(Some(rule)) => lines.push(format!("{rule}: allows")),
-                Some(None) => lines.push("no Allow rule: whoever is admitted may call".to_owned()),
+                Some(Some(rule)) => lines.push(Line::from(format!("{rule}: allows"))),
+                Some(None) => lines.push(Line::from("no Allow rule: whoever is admitted may call")),
                 None => {}
             }
         }
         lines
     }
 
-    fn meter(&self, state: State) -> Vec<String> {
-        let Some(metered) = &self.evidence.metered else {
-            return if state == State::Ok { vec!["no limit".to_owned()] } else { Vec::new() };
+    fn meter(&self, state: State) -> Vec<Line> {
+        let limits = self.evidence.explained.as_deref().map_or(&[][..], |explained| &explained.limits);
+        let line = |limit: &LimitLeft| {
+            let shadow = if limit.shadow { " (Shadow)" } else { "" };
+            let text = match state {
+                // The call took nothing from it, so this one is left too.
+                State::NotReached => {
+                    let left = limit.metered.remaining + u64::from(limit.admits);
+                    format!("not reached; {}{shadow} has {left} of {} left", limit.metered.limit, limit.metered.allowed.0)
+                }
+                State::Ok | State::Refused | State::Shadow => left(&limit.metered, shadow),
+            };
+            let field = FieldPath::of("spec.limits").index(limit.index);
+            Line { text, at: Some(self.at(&limit.holder, &field)) }
         };
-        let (requests, window) = metered.allowed;
-        let left = format!("{} has {} of {requests} left", metered.limit, metered.remaining);
-        vec![match state {
-            State::NotReached => format!("not reached; {left}"),
-            State::Ok | State::Refused | State::Shadow => {
-                format!("{left} in {window} s, all of them in {} s", metered.reset_seconds)
-            }
-        }]
+        if !limits.is_empty() {
+            return limits.iter().map(line).collect();
+        }
+        match (&self.evidence.metered, state) {
+            (Some(metered), State::Ok | State::Refused | State::Shadow) => vec![Line::from(left(metered, ""))],
+            (None, State::Ok) => vec![Line::from("no limit")],
+            (Some(_), State::NotReached) | (None, State::Refused | State::Shadow | State::NotReached) => Vec::new(),
+        }
+    }
+}
+
+/// What the lists of a route without any say.
+const NO_LIST: &str = "allow list: none";
+
+/// What is left of a limit behind a call.
+fn left(metered: &Metered, mode: &str) -> String {
+    let (requests, window) = metered.allowed;
+    let Metered { limit, remaining, reset_seconds, .. } = metered;
+    format!("{limit}{mode} has {remaining} of {requests} left in {window} s, all of them in {reset_seconds} s")
+}
+
+/// The object that vouches for a principal.
+fn vouched_by(principal: &Facts) -> Option<ObjectRef> {
+    match (&principal.key, &principal.provider) {
+        (Some(key), _) => Some(ObjectRef::new("ApiKey", key.0.clone())),
+        (None, Some(provider)) => Some(ObjectRef::new("IdentityProvider", provider.0.clone())),
+        (None, None) => None,
     }
 }
 
@@ -157,6 +210,7 @@ fn rule(report: &RuleReport) -> String {
     match (&report.failure, report.deny) {
         (Some(failure), true) => format!("{name}{mode}: does not match: {failure}"),
         (Some(failure), false) => format!("{name}{mode}: {failure}"),
+        (None, true) if report.shadow => format!("{name}{mode}: would deny"),
         (None, true) => format!("{name}{mode}: denies"),
         (None, false) => format!("{name}{mode}: allows"),
     }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr;
 
-use super::{CheckReport, Report, State, Verdict};
+use super::{CheckReport, Line, Report, State, Verdict};
 use crate::printable::{Style, Tone, WIDTH, cut, span, wrapped};
 
 /// Where the evidence begins: two blanks, the step, its state.
@@ -24,12 +25,13 @@ impl Report {
         }
         text.push('\n');
         for check in &self.checks {
-            print_check(&mut text, check, style);
+            print_check(&mut text, check, self.object.as_deref(), style);
         }
         if let Some(fix) = &self.fix {
             let lead = format!("Fix ({}): ", fix.by.as_str());
             text.push('\n');
-            for (index, line) in wrapped(&fix.text, WIDTH - 2 - lead.len()).iter().enumerate() {
+            let place = fix.at.as_ref().map(|at| at.shown(None)).unwrap_or_default();
+            for (index, line) in with_place(&fix.text, &place, WIDTH - 2 - lead.len(), style).iter().enumerate() {
                 let lead: Cow<'_, str> =
                     if index == 0 { style.paint(Tone::Strong, &lead) } else { " ".repeat(lead.len()).into() };
                 push_line(&mut text, &format!("  {lead}{line}"));
@@ -53,7 +55,8 @@ impl Report {
     }
 }
 
-fn print_check(text: &mut String, report: &CheckReport, style: Style) {
+/// `near` is the object of the route, which is not named again.
+fn print_check(text: &mut String, report: &CheckReport, near: Option<&str>, style: Style) {
     let (tone, word) = match report.state {
         State::Ok => (Tone::Good, "ok"),
         State::Refused => (Tone::Bad, "refused"),
@@ -62,13 +65,39 @@ fn print_check(text: &mut String, report: &CheckReport, style: Style) {
     };
     let state = style.paint(tone, word);
     let lead = format!("  {:<12}{state}{}", report.check.as_str(), " ".repeat(9 - word.len()));
-    let unreached = [String::from("not reached")];
+    let unreached = [Line::from("not reached")];
     let lines = if report.state == State::NotReached && report.lines.is_empty() { &unreached[..] } else { &report.lines };
-    let mut shown = lines.iter().flat_map(|line| wrapped(line, WIDTH - INDENT));
+    let mut shown = lines.iter().flat_map(|line| {
+        let place = line.at.as_ref().map(|at| at.shown(near)).unwrap_or_default();
+        // An object as a whole is named by the line itself: where it stands is worth no line of its own.
+        let is_whole = line.at.as_ref().is_some_and(|at| at.field.is_empty());
+        let fits = line.text.width() + 2 + place.width() <= WIDTH - INDENT;
+        with_place(&line.text, if is_whole && !fits { "" } else { &place }, WIDTH - INDENT, style)
+    });
     push_line(text, &format!("{lead}{}", shown.next().unwrap_or_default()));
     for line in shown {
         push_line(text, &format!("{}{line}", " ".repeat(INDENT)));
     }
+}
+
+/// A text in lines of at most `columns`, with its place at the right end: of its last line where there is room for it.
+fn with_place(text: &str, place: &str, columns: usize, style: Style) -> Vec<String> {
+    let mut lines = wrapped(text, columns);
+    if place.is_empty() {
+        return lines;
+    }
+    let place = cut(place, columns);
+    let used = lines.last().map_or(0, |line| line.width());
+    let free = columns.saturating_sub(place.width());
+    if used + 2 > free {
+        lines.push(String::new());
+    }
+    if let Some(line) = lines.last_mut() {
+        let gap = free.saturating_sub(line.width());
+        line.push_str(&" ".repeat(gap));
+        line.push_str(&style.paint(Tone::Quiet, &place));
+    }
+    lines
 }
 
 fn push_line(text: &mut String, line: &str) {

@@ -13,6 +13,25 @@ fn now() -> Timestamp {
     Timestamp::from_millisecond(samples::AT + 3000).unwrap()
 }
 
+fn reader<'a>(find: Find<'a>) -> Reader<'a> {
+    Reader { docs: DOCS, find }
+}
+
+/// Where the fields of the samples stand.
+fn in_files(object: &cause::ObjectRef, field: &cause::FieldPath) -> Option<InFile> {
+    let line = match (&*object.kind, field.to_string().as_str()) {
+        ("ApiRoute", "") => 3,
+        ("ApiRoute", "spec.authorization.rules[0]") => 23,
+        ("ApiRoute", "spec.authorization.rules[1]") => 24,
+        ("ApiRoute", "spec.limits[0]") => 30,
+        ("ApiKey", "") => 4,
+        ("ApiKey", "spec.roles") => 9,
+        _ => return None,
+    };
+    let file = if &*object.kind == "ApiKey" { "keys.yaml" } else { "orders.yaml" };
+    Some(InFile { file: file.to_owned(), line, column: 5 })
+}
+
 fn check(report: &Report, expected: &[&str]) {
     let text = report.text(Style::Plain, now());
     assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{text}");
@@ -26,26 +45,50 @@ fn a_described_call_that_is_refused() {
     let evidence = samples::evidence("/orders/7");
     let denial = samples::role_missing();
     check(
-        &Report::of(&evidence, Some((Check::Authorize, &denial)), DOCS),
+        &Report::of(&evidence, Some((Check::Authorize, &denial)), &reader(&in_files)),
         &[
             "DELETE /orders/7 would be refused: 403 access.role_missing",
             "",
             "  locate      ok       shop/orders  version 2.1.0 (default: nothing in the request named one)",
-            "  screen      ok       203.0.113.9 (peer)",
-            "  identify    ok       header X-Api-Key -> ApiKey shop/mobile-app, roles orders-reader",
+            "  screen      ok       203.0.113.9 (peer); allow list: none",
+            "  identify    ok       header X-Api-Key -> ApiKey shop/mobile-app, roles orders-reader   keys.yaml:4",
             "                       bearer: not sent (Jwt)",
-            "  authorize   refused  readers: the method is not one of GET, HEAD",
-            "                       writers: needs one of the roles orders-writer, orders-admin",
+            "  authorize   refused  readers: the method is not one of GET, HEAD                    orders.yaml:23",
+            "                       writers: needs one of the roles orders-writer, orders-admin    orders.yaml:24",
             "                       would refuse (Shadow): access.rule_denied: The rule office-hours of",
             "                       shop/orders denies this call. `spec.authorization.rules` of ApiRoute",
             "                       shop/orders: the Deny rule office-hours matched.",
             "  validate    -        not reached",
-            "  meter       -        not reached; per-key has 97 of 100 left",
+            "  meter       -        not reached; per-key has 98 of 100 left                        orders.yaml:30",
             "",
             "  Fix (KeyOwner): Ask the owner of the key mobile-app to add the role orders-writer to it.",
+            "                                                                                         keys.yaml:9",
             "                  https://doorward.dev/causes/access.role_missing",
         ],
     );
+}
+
+#[test]
+fn without_files_fields_are_named() {
+    let evidence = samples::evidence("/orders/7");
+    let denial = samples::role_missing();
+    let report = Report::of(&evidence, Some((Check::Authorize, &denial)), &reader(&nowhere));
+    let text = report.text(Style::Plain, now());
+    for (line, place) in [
+        ("locate ", "named one)"),
+        ("identify ", "roles orders-reader"),
+        ("readers: ", "spec.authorization.rules[0]"),
+        ("per-key ", "spec.limits[0]"),
+        ("ApiKey shop/mobile-app spec.roles", "ApiKey shop/mobile-app spec.roles"),
+    ] {
+        let shown = text.lines().find(|shown| shown.contains(line)).unwrap_or_default();
+        assert!(shown.ends_with(place), "{line}: {text}");
+    }
+    let document = serde_json::to_value(&report).unwrap();
+    assert_eq!(document["object"], "ApiRoute shop/orders");
+    let rule = serde_json::json!({"object": "ApiRoute shop/orders", "field": "spec.authorization.rules[1]"});
+    assert_eq!(document["checks"][3]["lines"][1]["at"], rule);
+    assert_eq!(document["fix"]["at"]["field"], "spec.roles");
 }
 
 #[test]
@@ -80,7 +123,7 @@ fn a_call_without_a_good_credential() {
     let mut record = samples::refused("/orders/7");
     record.evidence.principal = None;
     record.evidence.metered = None;
-    record.evidence.rules.clear();
+    record.evidence.explained = None;
     record.evidence.shadow.clear();
     record.evidence.credentials[0].state = CredentialState::Unknown;
     record.evidence.credentials[0].id = None;
@@ -114,7 +157,7 @@ fn a_call_without_a_good_credential() {
 fn states_follow_the_order() {
     fn check(evidence: &Evidence, refused: Option<(Check, Denial)>, expected: &[(Check, State)]) {
         let refused = refused.as_ref().map(|(check, denial)| (*check, denial));
-        let report = Report::of(evidence, refused, DOCS);
+        let report = Report::of(evidence, refused, &reader(&nowhere));
         let found: Vec<_> = report.checks.iter().map(|report| (report.check, report.state)).collect();
         assert_eq!(found, expected);
         let verdict = if refused.is_some() { Verdict::Refused } else { Verdict::Allowed };
