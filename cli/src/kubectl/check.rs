@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use cause::{ObjectName, ObjectRef, Severity};
 use files::{Session, catalog};
 use jiff::Timestamp;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject};
 use manifest::{File, Finding, Object, Report};
 use operator::kinds::Kind;
@@ -176,13 +177,10 @@ fn named(finding: &Finding) -> String {
 async fn refused(cluster: &Cluster, objects: &[&Object]) -> Vec<(String, String)> {
     let mut refused = Vec::new();
     for object in objects.iter().filter(|object| object.is_named()) {
-        let value: &Value = object.value();
         let Some(what) = resource(object) else { continue };
         let namespace = Some(&*object.reference().name.namespace).filter(|namespace| !namespace.is_empty());
-        let params =
-            PatchParams { dry_run: true, force: true, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        let answer = cluster.api(&what, namespace).patch(&object.reference().name.name, &params, &Patch::Apply(value)).await;
-        if let Err(kube::Error::Api(status)) = answer {
+        let api = cluster.api(&what, namespace);
+        if let Err(kube::Error::Api(status)) = tried(&api, &object.reference().name.name, object.value()).await {
             let why = match status.code {
                 403 => format!("{}; with --no-dry-run it is not asked", status.message),
                 _ => status.message.clone(),
@@ -191,6 +189,21 @@ async fn refused(cluster: &Cluster, objects: &[&Object]) -> Vec<(String, String)
         }
     }
     refused
+}
+
+/// Has the API server judge an object as it stands. In place of what is there, not merged into it: what the manifest says
+/// no longer would be judged too, where somebody else's tool has applied it.
+async fn tried(api: &Api<DynamicObject>, name: &str, value: &Value) -> Result<(), kube::Error> {
+    // Its metadata alone, because no Secret is read.
+    let Some(there) = api.get_metadata_opt(name).await? else {
+        let manager = Some(MANAGER.to_owned());
+        let params = PatchParams { dry_run: true, force: true, field_manager: manager, ..PatchParams::default() };
+        return api.patch(name, &params, &Patch::Apply(value)).await.map(drop);
+    };
+    let mut whole: DynamicObject = serde_json::from_value(value.clone()).map_err(kube::Error::SerdeError)?;
+    whole.metadata.resource_version = there.metadata.resource_version;
+    let params = PostParams { dry_run: true, field_manager: Some(MANAGER.to_owned()) };
+    api.replace(name, &params, &whole).await.map(drop)
 }
 
 /// Where the API server has the object's kind, at the version that it is written in.
