@@ -4,8 +4,8 @@
 //! Runs before credentials are read, so that a nominated credential counts as absent.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 use crate::octets;
@@ -20,23 +20,23 @@ pub struct Stripped {
 }
 
 /// Names removed wherever they occur; what is not a prefix of a family.
-static FIXED: [HeaderName; 14] = [
-    CONNECTION,
-    UPGRADE,
-    TRANSFER_ENCODING,
-    FORWARDED,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-forwarded"),
+const FIXED: [&str; 14] = [
+    "connection",
+    "upgrade",
+    "transfer-encoding",
+    "forwarded",
+    "keep-alive",
+    "proxy-connection",
+    "x-real-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "http2-settings",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-forwarded",
 ];
-const FAMILIES: [&[u8]; 3] = [b"doorward-", b"x-forwarded-", b"x-envoy-"];
+const FAMILIES: [&str; 3] = ["doorward-", "x-forwarded-", "x-envoy-"];
 /// Never removed because `Connection` nominates them.
 static NEVER_NOMINATED: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
 /// Meaningless or dangerous behind a body.
@@ -129,7 +129,7 @@ impl Doomed {
 
     /// Removes it; how many field lines had `_` in their name.
     fn remove_from(self, headers: &mut HeaderMap) -> usize {
-        for (place, name) in FIXED.iter().enumerate() {
+        for (place, name) in FIXED.into_iter().enumerate() {
             if self.fixed & (1 << place) != 0 {
                 headers.remove(name);
             }
@@ -142,18 +142,15 @@ impl Doomed {
 }
 
 fn fate(name: &HeaderName) -> Fate {
-    let text = name.as_str().as_bytes();
-    if memchr::memchr(b'_', text).is_some() {
+    let text = name.as_str();
+    if memchr::memchr(b'_', text.as_bytes()).is_some() {
         return Fate::Underscored;
-    }
-    // All that goes begins with one of these; most fields do not.
-    if !matches!(text.first(), Some(b'c' | b'd' | b'f' | b'h' | b'k' | b'p' | b't' | b'u' | b'x')) {
-        return Fate::Keep;
     }
     if FAMILIES.iter().any(|family| text.starts_with(family)) {
         return Fate::Family;
     }
-    FIXED.iter().position(|fixed| fixed == name).map_or(Fate::Keep, Fate::Fixed)
+    // Most fields are none of these by their length alone.
+    FIXED.iter().position(|fixed| *fixed == text).map_or(Fate::Keep, Fate::Fixed)
 }
 
 /// What the lines of `TE` say.

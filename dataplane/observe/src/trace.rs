@@ -35,18 +35,18 @@ impl TraceContext {
     #[must_use]
     pub fn to_header(self) -> Option<HeaderValue> {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        hex(self.trace_id, text.get_mut(3..35)?);
-        hex(u128::from(self.span_id), text.get_mut(36..52)?);
-        hex(u128::from(self.sampled), text.get_mut(53..55)?);
+        hex(&self.trace_id.to_be_bytes(), text.get_mut(3..35)?);
+        hex(&self.span_id.to_be_bytes(), text.get_mut(36..52)?);
+        hex(&[u8::from(self.sampled)], text.get_mut(53..55)?);
         HeaderValue::from_bytes(&text).ok()
     }
 }
 
-fn hex(mut value: u128, digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        let nibble = u8::try_from(value & 15).unwrap_or(0);
-        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-        value >>= 4;
+/// Two digits for each byte: on every call that is passed on, so without a formatter.
+fn hex(bytes: &[u8], digits: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, digits) in bytes.iter().zip(digits.as_chunks_mut::<2>().0) {
+        *digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
 }
 
