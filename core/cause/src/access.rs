@@ -97,6 +97,8 @@ pub enum Access {
         held: Vec<Arc<str>>,
         /// The ApiKey, where a key was used.
         key: Option<ObjectName>,
+        /// Whether the request carries no credential at all.
+        anonymous: bool,
     },
     /// Scopes are all that is missing for the nearest Allow rule.
     ScopeMissing {
@@ -112,6 +114,8 @@ pub enum Access {
         held: Vec<Arc<str>>,
         /// The ApiKey, where a key was used: it can have none.
         key: Option<ObjectName>,
+        /// Whether the request carries no credential at all.
+        anonymous: bool,
     },
     /// There are Allow rules and none matched.
     NoRuleMatched {
@@ -198,7 +202,28 @@ impl Access {
                     format_args!("`spec.authorization.rules` of ApiRoute {route}: the Deny rule {rule} matched."),
                 ],
             ),
-            Self::RoleMissing { route, method, rule, needed, held, key } => {
+            Self::RoleMissing { anonymous: true, route, method, rule, .. } => tell(
+                entry("access.role_missing", Fixer::Caller, Action::SendCredential, "The operation is not for anonymous callers"),
+                [
+                    format_args!("{method} on {route} needs a role, and the request carries no credential."),
+                    format_args!("Send a credential whose holder may {method} on {route}."),
+                    format_args!("The rule {rule} of ApiRoute {route} asks for roles; anonymous callers have none."),
+                ],
+            ),
+            Self::ScopeMissing { anonymous: true, route, method, rule, .. } => tell(
+                entry(
+                    "access.scope_missing",
+                    Fixer::Caller,
+                    Action::SendCredential,
+                    "The operation is not for anonymous callers",
+                ),
+                [
+                    format_args!("{method} on {route} needs a scope, and the request carries no credential."),
+                    format_args!("Send a token whose holder may {method} on {route}."),
+                    format_args!("The rule {rule} of ApiRoute {route} asks for scopes; anonymous callers have none."),
+                ],
+            ),
+            Self::RoleMissing { route, method, rule, needed, held, key, .. } => {
                 let first = needed.first().map_or("", |role| role);
                 match key {
                     Some(key) => tell(
@@ -241,7 +266,7 @@ impl Access {
                     ),
                 }
             }
-            Self::ScopeMissing { route, method, rule, needed, held, key } => {
+            Self::ScopeMissing { route, method, rule, needed, held, key, .. } => {
                 let of = |title| entry("access.scope_missing", Fixer::KeyOwner, Action::RefreshToken, title);
                 match key {
                     Some(key) => tell(

@@ -11,6 +11,7 @@ use cause::{Access, Denial, Fault, RuleFailure, RuleReport};
 use ir::{Authorization, Effect, Enforcement, Part};
 
 use crate::cel::{Expression, ExpressionFault, Phase};
+use crate::principal::PrincipalKind;
 use crate::request::RequestView;
 
 /// The rules of a route, compiled.
@@ -152,6 +153,7 @@ impl RuleSet {
         let counts = |rule: &&Rule| rule.effect == Effect::Allow && (with_shadow || rule.enforcement == Enforcement::Enforce);
         let allow: Vec<&Rule> = self.rules.iter().filter(counts).collect();
         let principal = view.principal;
+        let anonymous = principal.kind == PrincipalKind::Anonymous;
         let (route, method) = (view.route.clone(), Arc::from(view.method));
         let otherwise_fits = |rule: &&&Rule| rule.takes_method(view.method) && rule.condition_holds(view);
         let lacks_roles = |rule: &&&Rule| !rule.takes_roles(view) && rule.takes_scopes(view);
@@ -164,6 +166,7 @@ impl RuleSet {
                 needed: rule.roles.clone(),
                 held: principal.roles.to_vec(),
                 key: principal.key.as_ref().map(|key| key.0.clone()),
+                anonymous,
             };
         }
         if let Some(rule) = allow.iter().filter(lacks_scopes).find(otherwise_fits) {
@@ -174,6 +177,7 @@ impl RuleSet {
                 needed: rule.scopes.clone(),
                 held: principal.scopes.to_vec(),
                 key: principal.key.as_ref().map(|key| key.0.clone()),
+                anonymous,
             };
         }
         Access::NoRuleMatched { route, method, rules: allow.into_iter().map(|rule| rule.report(view)).collect() }

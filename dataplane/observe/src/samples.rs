@@ -103,6 +103,7 @@ pub(crate) fn role_missing() -> Denial {
         needed: vec!["orders-writer".into(), "orders-admin".into()],
         held: vec!["orders-reader".into()],
         key: Some(ObjectName::new("shop", "mobile-app")),
+        anonymous: false,
     })
 }
 

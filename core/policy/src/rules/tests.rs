@@ -48,6 +48,10 @@ fn judge(rules: &RuleSet, method: &str, roles: &[&str], scopes: &[&str]) -> (Rul
         key: Some(KeyId(ObjectName::new("shop", "app-key"))),
         provider: None,
     });
+    judge_as(rules, method, &principal)
+}
+
+fn judge_as(rules: &RuleSet, method: &str, principal: &Principal) -> (RuleVerdict, Vec<RuleReport>) {
     let (headers, route) = (HeaderMap::new(), ObjectName::new("shop", "orders"));
     let view = RequestView {
         method,
@@ -58,7 +62,7 @@ fn judge(rules: &RuleSet, method: &str, roles: &[&str], scopes: &[&str]) -> (Rul
         query: "",
         size: Some(0),
         client: "192.0.2.1".parse().unwrap(),
-        principal: &principal,
+        principal,
         route: &route,
         version: "1.0.0",
         now: "2026-05-01T00:00:00Z".parse().unwrap(),
@@ -137,8 +141,28 @@ fn refusals_carry_what_is_missing() {
         needed: vec!["reader".into(), "auditor".into()],
         held: vec!["writer".into()],
         key: Some(ObjectName::new("shop", "app-key")),
+        anonymous: false,
     };
     assert_eq!(verdict.verdict, Err(Denial::Access(expected)));
+}
+
+#[test]
+fn who_sent_no_credential_is_asked_for_one() {
+    let check = |rule: &str, expected: &str| {
+        let set = RuleSet::compile(&rules(&[rule])).unwrap();
+        let (verdict, _) = judge_as(&set, "GET", &Principal::anonymous());
+        let denial = verdict.verdict.unwrap_err();
+        let view = cause::view(&denial, cause::Audience::Caller { disclosure: cause::Disclosure::Standard, proven: false }, "");
+        assert_eq!(format!("{} {:?} {}", view.code, view.remedy.by, view.detail), expected);
+    };
+    check(
+        "readers GET role=reader",
+        "access.role_missing Caller GET on shop/orders needs a role, and the request carries no credential.",
+    );
+    check(
+        "readers GET scope=read",
+        "access.scope_missing Caller GET on shop/orders needs a scope, and the request carries no credential.",
+    );
 }
 
 #[test]
