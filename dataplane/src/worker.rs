@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use upstream::Upstreams;
 
 use crate::clock::Clock;
+use crate::gateway::KnownRefusals;
 use crate::runtime::Runtime;
 use crate::state::{State, TokenCache};
 
@@ -28,6 +29,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams,
     /// Tokens that were verified before.
     pub(crate) tokens: RefCell<TokenCache>,
+    /// Refusals that were written before.
+    pub(crate) refusals: RefCell<KnownRefusals>,
     /// This thread's counters.
     pub(crate) metrics: Shard,
     /// Where finished calls go.
@@ -68,7 +71,8 @@ impl Worker {
             number: parts.number,
             state: parts.state,
             upstreams: parts.upstreams,
-            tokens: RefCell::new(TokenCache::default()),
+            tokens: RefCell::default(),
+            refusals: RefCell::default(),
             metrics: parts.metrics,
             recorder: parts.recorder,
             decisions: DecisionIds::new(parts.number, u32::try_from(parts.seed & 0xffff_ffff).unwrap_or(0)),

@@ -45,7 +45,7 @@ pub enum Scheme {
 }
 
 /// A URL that requests are sent to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UrlBackend {
     /// Plain or TLS.
     pub scheme: Scheme,

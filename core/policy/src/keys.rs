@@ -15,17 +15,39 @@ use crate::addresses::AddressRules;
 use crate::key_text::same_digest;
 use crate::principal::Principal;
 
-/// One key with what is compiled of it.
+/// One key with what is compiled of it. What a call with a good key asks lies here in one piece; the key itself is
+/// looked at to refuse.
 #[derive(Debug)]
 pub struct HeldKey {
     /// Its place in the ring, below [`KeyRing::len`]: state of the key can lie in a list.
     pub index: usize,
+    validity: Validity,
+    public_id: Option<Arc<str>>,
     /// The key.
     pub key: Arc<Key>,
     /// From where it may be used.
     pub addresses: AddressRules,
     /// Who holds it.
     pub principal: Principal,
+}
+
+/// Until when a key is good.
+#[derive(Clone, Copy, Debug)]
+struct Validity {
+    suspended: bool,
+    not_before: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl Validity {
+    const fn of(key: &Key) -> Self {
+        Self { suspended: key.suspended, not_before: key.not_before, expires_at: key.expires_at }
+    }
+
+    /// Whether [`judge`] has nothing to say.
+    fn holds(&self, now: Timestamp) -> bool {
+        !self.suspended && self.expires_at.is_none_or(|end| now < end) && self.not_before.is_none_or(|start| now >= start)
+    }
 }
 
 /// A key that was found by one of its texts.
@@ -41,7 +63,7 @@ impl<'a> FoundKey<'a> {
     /// The public id of the text that was sent.
     #[must_use]
     pub fn public_id(&self) -> Option<&'a Arc<str>> {
-        self.previous.map_or(self.held.key.public_id.as_ref(), |previous| previous.public_id.as_ref())
+        self.previous.map_or(self.held.public_id.as_ref(), |previous| previous.public_id.as_ref())
     }
 
     /// Whether the key, by this text, is good at this time. The state of the key goes before the
@@ -50,11 +72,12 @@ impl<'a> FoundKey<'a> {
     /// # Errors
     /// As [`judge`], and `credential.rotated`.
     pub fn judge(&self, now: Timestamp) -> Result<(), Credential> {
-        let key = &self.held.key;
-        judge(key, now)?;
+        if !self.held.validity.holds(now) {
+            judge(&self.held.key, now)?;
+        }
         match self.previous {
             Some(previous) if now >= previous.until => {
-                Err(Credential::Rotated { key: key.id.0.clone(), ended_at: previous.until, now })
+                Err(Credential::Rotated { key: self.held.key.id.0.clone(), ended_at: previous.until, now })
             }
             Some(_) | None => Ok(()),
         }
@@ -92,7 +115,8 @@ impl KeyRing {
             if ring.add(digest, index, false) {
                 let addresses = AddressRules::compile(&key.addresses);
                 let principal = Principal::of_key(&key);
-                ring.held.push(HeldKey { index, key, addresses, principal });
+                let (validity, public_id) = (Validity::of(&key), key.public_id.clone());
+                ring.held.push(HeldKey { index, validity, public_id, key, addresses, principal });
             }
         }
         for index in 0..ring.held.len() {
@@ -118,7 +142,7 @@ impl KeyRing {
     pub fn find(&self, digest: &[u8; 32]) -> Option<FoundKey<'_>> {
         let text = self.text(digest)?;
         let held = self.held.get(text.held)?;
-        Some(FoundKey { held, previous: held.key.previous.as_ref().filter(|_| text.is_previous) })
+        Some(FoundKey { held, previous: text.is_previous.then(|| held.key.previous.as_ref()).flatten() })
     }
 
     fn text(&self, digest: &[u8; 32]) -> Option<&Text> {

@@ -3,19 +3,19 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use ir::Scheme;
 use upstream::ResponseBody;
 
 use super::locate::Located;
 use super::shape::rewrite_path;
-use crate::runtime::{ModelTarget, Models, PortProtocol, Redirect};
+use crate::runtime::{Fixed, ModelTarget, Models, PortProtocol, Redirect};
 
 /// A fixed answer.
-pub(super) fn fixed(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::of(body.clone()));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers.clone();
+pub(super) fn fixed(fixed: &Fixed) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::of(fixed.body.clone()));
+    *response.status_mut() = fixed.status;
+    *response.headers_mut() = fixed.headers.clone();
     response
 }
 

@@ -19,9 +19,9 @@ pub(crate) fn authorize(
     evidence: &mut Evidence,
 ) -> Result<(), Denial> {
     let serve = located.serve;
-    if let Some(held) = credentials.key(context.runtime) {
-        let admitted = keys::judge_consumer(&held.key, &serve.consumers, &located.route.id).map_err(Denial::Access);
-        enforce(admitted, serve.consumers.enforcement, Check::Authorize, evidence)?;
+    if let (Some(held), Some(asked)) = (credentials.key(context.runtime), &serve.authentication) {
+        let admitted = keys::judge_consumer(&held.key, &asked.consumers, &located.route.id).map_err(Denial::Access);
+        enforce(admitted, asked.consumers.enforcement, Check::Authorize, evidence)?;
         keys::judge_route(&held.key, &located.route.id).map_err(Denial::Access)?;
         let client = evidence.client.unwrap_or_else(|| context.connection.peer.ip());
         let address = held.addresses.judge_key(client, &held.key.id.0);

@@ -31,7 +31,7 @@ pub(super) async fn forward(
         (_, Validated::List(models)) => answer::models(models, created),
         (_, Validated::One(model)) => answer::model(model, created),
         (_, Validated::Call(model)) => Box::pin(models::call(context, parts, &located, model, (evidence, call))).await?,
-        (Backend::Response { status, headers, body }, Validated::Unread) => answer::fixed(*status, headers, body),
+        (Backend::Response(fixed), Validated::Unread) => answer::fixed(fixed),
         (Backend::Redirect(redirect), Validated::Unread) => {
             let port = asked_port(context, parts);
             let query = shape::take_credentials(parts, &located);

@@ -19,7 +19,7 @@ use policy::principal::Principal;
 use super::admit::Context;
 use super::locate::Located;
 use super::tokens;
-use crate::runtime::{Authentication, BEARER, IdentityHeaders, KeyPlace, Runtime};
+use crate::runtime::{Authentication, BEARER, Holder, IdentityHeaders, KeyPlace, Runtime};
 
 /// Who calls, proven.
 pub(crate) struct Credentials {
@@ -44,6 +44,11 @@ impl Credentials {
     pub(crate) fn key<'a>(&self, runtime: &'a Runtime) -> Option<&'a HeldKey> {
         runtime.keys.get(self.key_index?)
     }
+
+    /// What is compiled of the key that was used.
+    pub(crate) fn holder<'a>(&self, runtime: &'a Runtime) -> Option<&'a Holder> {
+        runtime.holders.get(self.key_index?)
+    }
 }
 
 /// What one place came to.
@@ -59,21 +64,21 @@ pub(crate) async fn identify(
     located: &Located<'_>,
     evidence: &mut Evidence,
 ) -> Result<Credentials, Denial> {
-    let authentication = &located.serve.authentication;
-    if authentication.mode == AuthenticationMode::Anonymous {
+    let Some(authentication) = &located.serve.authentication else {
         let nobody = Credentials::nobody(context.runtime);
         evidence.principal = Some(nobody.principal.clone());
         return Ok(nobody);
-    }
-    let judged = judge(context, parts, located, evidence).await;
+    };
+    let missing = || missing(located, authentication, parts);
+    let judged = judge(context, parts, authentication, evidence).await;
     let credentials = match (judged, authentication.mode) {
         (Ok(Some(credentials)), _) => credentials,
         (Ok(None), AuthenticationMode::Optional | AuthenticationMode::Anonymous) => Credentials::nobody(context.runtime),
         (Ok(None), AuthenticationMode::Shadow) => {
-            evidence.shadow.push((Check::Identify, missing(located, parts)));
+            evidence.shadow.push((Check::Identify, missing()));
             Credentials::nobody(context.runtime)
         }
-        (Ok(None), AuthenticationMode::Required) => return Err(missing(located, parts)),
+        (Ok(None), AuthenticationMode::Required) => return Err(missing()),
         (Err(denial), AuthenticationMode::Shadow) => {
             evidence.shadow.push((Check::Identify, denial));
             Credentials::nobody(context.runtime)
@@ -87,13 +92,13 @@ pub(crate) async fn identify(
 }
 
 /// No accepted credential came: none at all, or one of a kind that the route does not accept.
-fn missing(located: &Located<'_>, parts: &Parts) -> Denial {
-    let accepted = located.serve.authentication.accepted.clone();
+fn missing(located: &Located<'_>, authentication: &Authentication, parts: &Parts) -> Denial {
+    let accepted = authentication.accepted.clone();
     let unaccepted = parts.headers.contains_key(AUTHORIZATION);
     Denial::Credential(if unaccepted {
         Credential::NotAccepted { source: "header Authorization".into(), accepted }
     } else {
-        Credential::Missing { route: located.route.name.clone(), accepted }
+        Credential::Missing { route: located.route.id.name.clone(), accepted }
     })
 }
 
@@ -101,10 +106,9 @@ fn missing(located: &Located<'_>, parts: &Parts) -> Denial {
 async fn judge(
     context: &Context<'_>,
     parts: &Parts,
-    located: &Located<'_>,
+    authentication: &Authentication,
     evidence: &mut Evidence,
 ) -> Result<Option<Credentials>, Denial> {
-    let authentication = &located.serve.authentication;
     let mut good: Option<(Credentials, Arc<str>)> = None;
     // Beside the first: mostly there is one.
     let mut others: Vec<Arc<str>> = Vec::new();

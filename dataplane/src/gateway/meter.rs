@@ -96,7 +96,7 @@ fn held_limits<'a>(
     credentials: &Credentials,
 ) -> (&'a [HeldLimit], &'a [HeldLimit]) {
     let runtime: &'a Runtime = context.runtime;
-    let keys = credentials.key_index.and_then(|index| runtime.key_limits.get(index)).map_or(&[][..], Vec::as_slice);
+    let keys = credentials.holder(runtime).map_or(&[][..], |holder| &holder.limits);
     (&located.serve.limits, keys)
 }
 
@@ -124,7 +124,7 @@ impl<'a> Caller<'a> {
         Self {
             state: &context.worker.state,
             principal: &credentials.principal,
-            hash: credentials.key_index.and_then(|index| context.runtime.key_principals.get(index)).copied(),
+            hash: credentials.holder(context.runtime).map(|holder| holder.principal),
             address: evidence.client.map_or(0, counted),
             version: &located.version.text,
         }

@@ -39,7 +39,7 @@ use upstream::{RequestBody, ResponseBody};
 pub(crate) use admit::{Context, Rejection, admit};
 pub(crate) use finish::AnswerBody;
 use finish::Finish;
-pub(crate) use respond::Dialect;
+pub(crate) use respond::{Dialect, KnownRefusals};
 pub(crate) use screen::client;
 pub(crate) use shape::PeerText;
 
@@ -99,7 +99,7 @@ pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, reque
             }
             let rejection = blame(rejection, &connection);
             let dialect = trail.dialect(&parts);
-            let response = respond::refuse(&rejection, finish.evidence(), &mut trail, &runtime, dialect);
+            let response = respond::refuse(&rejection, finish.evidence(), &mut trail, &context, dialect);
             finish.refuse(rejection);
             response
         }

@@ -1,6 +1,8 @@
 //! From a refusal to bytes: the only place that knows problem documents, OpenAI's error shape and
 //! gRPC statuses.
 
+mod known;
+
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -12,8 +14,11 @@ use upstream::ResponseBody;
 
 use observe::evidence::Evidence;
 
+use super::admit::Context;
 use super::{Rejection, Trail};
-use crate::runtime::{Challenge, Runtime, Serve};
+use crate::runtime::{Challenge, Serve};
+
+pub(crate) use known::KnownRefusals;
 
 /// `Doorward-Decision`.
 pub(super) const DECISION: HeaderName = HeaderName::from_static("doorward-decision");
@@ -68,13 +73,27 @@ pub(super) fn refuse(
     rejection: &Rejection,
     evidence: &Evidence,
     trail: &mut Trail<'_>,
-    runtime: &Runtime,
+    context: &Context<'_>,
     dialect: Dialect,
 ) -> Response<ResponseBody> {
+    let known = context.worker.refusals.borrow().find(rejection, evidence, dialect);
+    let mut response = known.unwrap_or_else(|| write(rejection, evidence, trail, context, dialect));
+    decorate(&mut response, evidence, trail);
+    response
+}
+
+fn write(
+    rejection: &Rejection,
+    evidence: &Evidence,
+    trail: &Trail<'_>,
+    context: &Context<'_>,
+    dialect: Dialect,
+) -> Response<ResponseBody> {
+    let settings = &context.runtime.settings;
     let Rejection { check, denial } = rejection;
     let check = *check;
-    let audience = Audience::Caller { disclosure: runtime.settings.disclosure, proven: evidence.proven() };
-    let view = cause::view(denial, audience, &runtime.settings.docs);
+    let audience = Audience::Caller { disclosure: settings.disclosure, proven: evidence.proven() };
+    let view = cause::view(denial, audience, &settings.docs);
     let status = StatusCode::from_u16(view.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let decision = evidence.received.decision;
     let credentials: &[CredentialReport] = if view.shows_credentials { &evidence.credentials } else { &[] };
@@ -86,9 +105,7 @@ pub(super) fn refuse(
         }
         Dialect::Grpc => (StatusCode::OK, "application/grpc", Vec::new()),
     };
-    let mut response = Response::new(ResponseBody::of(Bytes::from(body)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
+    let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CODE, HeaderValue::from_static(view.code));
@@ -98,24 +115,30 @@ pub(super) fn refuse(
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         Dialect::OpenAi => {}
-        Dialect::Grpc => grpc(headers, &view),
+        Dialect::Grpc => grpc(&mut headers, &view),
     }
     let serve = trail.route.and_then(|route| route.serve.as_ref().ok());
     if let Some(serve) = serve {
-        challenge(headers, denial, &view, (serve, trail));
+        challenge(&mut headers, denial, &view, (serve, trail));
     }
-    waiting(headers, denial);
+    waiting(&mut headers, denial);
     if matches!(denial, Denial::Framing(_)) && evidence.received.protocol < http::Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    decorate(&mut response, evidence, trail);
+    // What OpenAI's clients are told of trying again depends on the time that is left.
+    if dialect != Dialect::OpenAi || view.remedy.retry_at.is_none() {
+        context.worker.refusals.borrow_mut().keep((rejection, evidence, dialect), (status, &headers, &body));
+    }
+    let mut response = Response::new(ResponseBody::of(Bytes::from(body)));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     response
 }
 
 /// What every answer carries, whatever its outcome.
 pub(super) fn decorate(response: &mut Response<ResponseBody>, evidence: &Evidence, trail: &mut Trail<'_>) {
     let headers = response.headers_mut();
-    if let Ok(decision) = HeaderValue::from_str(evidence.received.decision.as_str()) {
+    if let Ok(decision) = HeaderValue::from_bytes(evidence.received.decision.as_bytes()) {
         headers.insert(DECISION, decision);
     }
     if let Some((limit, policy)) = trail.limit.take() {
@@ -162,7 +185,7 @@ fn problem(view: &View, check: Check, decision: &str, credentials: &[CredentialR
 
 /// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3).
 fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, (serve, trail): (&Serve, &Trail<'_>)) {
-    let realm = trail.route.map(|route| route.name.to_string()).unwrap_or_default();
+    let realm = trail.route.map(|route| route.id.name.to_string()).unwrap_or_default();
     if let Denial::Access(Access::ScopeMissing { needed, .. }) = denial {
         let scopes: Vec<&str> = needed.iter().map(AsRef::as_ref).collect();
         let text = format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" "));
@@ -178,7 +201,7 @@ fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, (serve, trai
     } else {
         ", error=\"invalid_token\""
     };
-    for challenge in &serve.authentication.challenges {
+    for challenge in serve.authentication.iter().flat_map(|asked| &asked.challenges) {
         let text = match challenge {
             Challenge::Bearer => format!("Bearer realm=\"{realm}\"{error}"),
             Challenge::ApiKey(place) => format!("ApiKey realm=\"{realm}\", {place}"),

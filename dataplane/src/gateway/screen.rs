@@ -30,7 +30,7 @@ pub(crate) fn screen(context: &Context<'_>, located: &Located<'_>, evidence: &mu
     if addresses.is_empty() {
         return Ok(());
     }
-    settle(addresses.judge_route(client, &located.route.name), addresses.enforcement, Check::Screen, evidence)
+    settle(addresses.judge_route(client, &located.route.id.name), addresses.enforcement, Check::Screen, evidence)
 }
 
 /// What a verdict about an address comes to.

@@ -63,7 +63,7 @@ pub(super) fn shape(
     if let Some(host) = &client_host {
         headers.insert(FORWARDED_HOST, host.clone());
     }
-    let host = traffic.hostname.as_ref().or(destination.host).cloned().or(client_host);
+    let host = traffic.hostname().or(destination.host).cloned().or(client_host);
     headers.insert(HOST, host.unwrap_or_else(|| HeaderValue::from_static("")));
     traffic.request.apply(headers);
 }
@@ -81,10 +81,10 @@ fn host_value(parts: &Parts, located: &Located<'_>) -> Option<HeaderValue> {
 
 /// Takes off what the route's methods accept, wherever it is; the query without it, if it changed.
 pub(super) fn take_credentials(parts: &mut Parts, located: &Located<'_>) -> Option<String> {
+    let authentication = located.serve.authentication.as_ref()?;
     if located.serve.traffic.forward_credential {
         return None;
     }
-    let authentication = &located.serve.authentication;
     let mut query = None;
     for place in &authentication.keys {
         match place {
@@ -116,7 +116,7 @@ fn without(query: &str, name: &str) -> String {
 
 /// Tells the upstream who calls, from where, and under which decision.
 fn describe(context: &Context<'_>, headers: &mut HeaderMap, credentials: &Credentials, evidence: &Evidence) {
-    let own = credentials.key_index.and_then(|index| context.runtime.key_headers.get(index));
+    let own = credentials.holder(context.runtime).map(|holder| &holder.headers);
     if let Some(IdentityHeaders { principal, team, roles }) = own.or(credentials.headers.as_deref()) {
         for (name, value) in [(PRINCIPAL, principal), (TEAM, team), (ROLES, roles)] {
             if let Some(value) = value {
@@ -124,7 +124,7 @@ fn describe(context: &Context<'_>, headers: &mut HeaderMap, credentials: &Creden
             }
         }
     }
-    if let Ok(decision) = HeaderValue::from_str(evidence.received.decision.as_str()) {
+    if let Ok(decision) = HeaderValue::from_bytes(evidence.received.decision.as_bytes()) {
         headers.insert(DECISION, decision);
     }
     let peer = context.connection.peer.ip();
@@ -146,7 +146,7 @@ fn describe(context: &Context<'_>, headers: &mut HeaderMap, credentials: &Creden
 /// so in most calls, and it is in origin form.
 fn is_same_target(parts: &Parts, located: &Located<'_>, prefix: &str) -> bool {
     let uri = &parts.uri;
-    let rewrites = located.serve.traffic.path.is_some() || !prefix.is_empty();
+    let rewrites = located.serve.traffic.path().is_some() || !prefix.is_empty();
     !rewrites && uri.authority().is_none() && *uri.path() == *located.path && uri.query().is_none_or(|query| !query.is_empty())
 }
 
@@ -156,7 +156,7 @@ fn target(located: &Located<'_>, prefix: &str, query: Option<&str>) -> Uri {
     let below = located.below();
     let mut text = String::with_capacity(prefix.len() + located.path.len() + query.map_or(0, str::len) + 2);
     text.push_str(prefix);
-    match &located.serve.traffic.path {
+    match located.serve.traffic.path() {
         None => {
             text.push_str(matched);
             text.push_str(below);

@@ -11,7 +11,7 @@ use policy::key_text::{self, KeyForm};
 use super::admit::Context;
 use super::identify::{Credentials, Tried};
 use crate::egress;
-use crate::runtime::{Authentication, IdentityHeaders, Provider};
+use crate::runtime::{Authentication, FieldTexts, IdentityHeaders, Provider};
 use crate::state::{Introspected, KeysView, Verified, form_encode};
 
 /// How long a verified token is not verified again.
@@ -72,7 +72,7 @@ async fn verify(
 }
 
 fn remember(principal: policy::principal::Principal, until: jiff::Timestamp, provider: &Provider, keys: &KeysView) -> Verified {
-    let headers = Arc::new(IdentityHeaders::of(&principal));
+    let headers = Arc::new(IdentityHeaders::of(&principal, &mut FieldTexts::default()));
     Verified { principal, headers, until, judged_by: (provider.version, keys.generation) }
 }
 
@@ -129,7 +129,7 @@ async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, eviden
         Err(_) => now + INACTIVE_FOR,
     };
     let verdict = judged.map(|token| {
-        let headers = Arc::new(IdentityHeaders::of(&token.principal));
+        let headers = Arc::new(IdentityHeaders::of(&token.principal, &mut FieldTexts::default()));
         Verified { principal: token.principal, headers, until, judged_by: (provider.version, 0) }
     });
     let known = Introspected { verdict: verdict.clone(), until, judged_by: provider.version };

@@ -69,7 +69,7 @@ pub(crate) async fn validate<'a>(
     };
     let below = located.below();
     let operation = Operation::find(parts.method.as_str(), below).ok_or_else(|| {
-        Denial::Model(Model::OperationUnknown { route: located.route.name.clone(), served: llm::operation::SERVED })
+        Denial::Model(Model::OperationUnknown { route: located.route.id.name.clone(), served: llm::operation::SERVED })
     })?;
     let call = match operation {
         Operation::ListModels => return Ok(Validated::List(models)),

@@ -27,7 +27,7 @@ pub(super) fn of<'a>(
         size: length,
         client: evidence.client.unwrap_or_else(|| context.connection.peer.ip()),
         principal,
-        route: &located.route.name,
+        route: &located.route.id.name,
         version: &located.version.text,
         now: evidence.received.at,
     }

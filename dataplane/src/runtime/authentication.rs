@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cause::CredentialKind;
 use http::HeaderName;
-use ir::{AuthenticationMode, KeySource, Method};
+use ir::{AuthenticationMode, Consumers, KeySource, Method};
 
 use super::Provider;
 
@@ -13,6 +13,8 @@ use super::Provider;
 pub(crate) struct Authentication {
     /// Whether they must.
     pub(crate) mode: AuthenticationMode,
+    /// Whose keys are admitted.
+    pub(crate) consumers: Consumers,
     /// Where API keys are accepted.
     pub(crate) keys: Vec<KeyPlace>,
     /// Whether API keys are accepted in `Authorization: Bearer`.
@@ -60,11 +62,16 @@ pub(crate) enum Challenge {
 pub(crate) const BEARER: &str = "Authorization: Bearer";
 
 impl Authentication {
-    /// Compiles a route's methods. `provider` finds an issuer; the translator has closed routes
-    /// whose issuers are missing.
-    pub(crate) fn compile(written: &ir::Authentication, provider: impl Fn(&ir::ProviderId) -> Option<Arc<Provider>>) -> Self {
+    /// Compiles a route's methods; `None` where it asks nobody. `provider` finds an issuer; the
+    /// translator has closed routes whose issuers are missing.
+    pub(crate) fn compile(checks: &ir::Checks, provider: impl Fn(&ir::ProviderId) -> Option<Arc<Provider>>) -> Option<Self> {
+        let written = &checks.authentication;
+        if written.mode == AuthenticationMode::Anonymous {
+            return None;
+        }
         let mut compiled = Self {
             mode: written.mode,
+            consumers: checks.consumers.clone(),
             keys: Vec::new(),
             bearer_keys: false,
             jwt: Vec::new(),
@@ -109,7 +116,7 @@ impl Authentication {
         });
         let named: Arc<[Arc<str>]> = named.collect();
         compiled.redacted = (!named.is_empty()).then_some(named);
-        compiled
+        Some(compiled)
     }
 
     /// Whether `Authorization: Bearer` is looked at.

@@ -15,21 +15,25 @@ use super::{HeaderChanges, Redirect};
 pub(crate) enum Backend {
     /// Services by weight.
     Services(Services),
-    /// A URL.
-    Url(Url),
+    /// A URL, shared by all routes that lead there.
+    Url(Arc<Url>),
     /// The unified AI API.
     Models(Models),
     /// A fixed answer.
-    Response {
-        /// Its status.
-        status: StatusCode,
-        /// Its fields.
-        headers: HeaderMap,
-        /// Its body.
-        body: Bytes,
-    },
+    Response(Box<Fixed>),
     /// A redirect.
-    Redirect(Redirect),
+    Redirect(Box<Redirect>),
+}
+
+/// A fixed answer.
+#[derive(Debug)]
+pub(crate) struct Fixed {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Its fields.
+    pub(crate) headers: HeaderMap,
+    /// Its body.
+    pub(crate) body: Bytes,
 }
 
 impl Backend {
@@ -41,7 +45,7 @@ impl Backend {
             Self::Models(models) => {
                 models.0.iter().filter_map(|model| model.place.as_ref().ok()).map(|place| &*place.target).collect()
             }
-            Self::Response { .. } | Self::Redirect(_) => Vec::new(),
+            Self::Response(_) | Self::Redirect(_) => Vec::new(),
         }
     }
 }

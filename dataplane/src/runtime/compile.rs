@@ -1,6 +1,7 @@
 //! From a snapshot to a runtime. Total: what cannot be compiled is closed with its fault, as the
 //! translator would have closed it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ir::{Part, ProviderId, Snapshot};
 use observe::evidence::RouteNames;
 use policy::addresses::AddressRules;
-use policy::keys::KeyRing;
+use policy::keys::{HeldKey, KeyRing};
 use policy::principal::Principal;
 use policy::rules::RuleSet;
 use policy::version::Versions;
@@ -21,15 +22,16 @@ use upstream::{Guard, Protocol, Target};
 
 use super::router::{Entry, shared_hosts};
 use super::{
-    Authentication, Backend, HeaderChanges, HeldLimit, IdentityHeaders, IntrospectionTarget, Listener, ModelTarget, Models,
-    Placement, Ports, Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url, Version,
+    Authentication, Backend, FieldTexts, Fixed, HeaderChanges, HeldLimit, Holder, IdentityHeaders, IntrospectionTarget, Listener,
+    ModelTarget, Models, Placement, Ports, Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url,
+    Version,
 };
 use crate::state::State;
 
 /// Compiles a snapshot. Counters and key sets come from `state`, where they outlive the runtime.
 #[must_use]
 pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, generation: u64) -> Runtime {
-    let guard = state.reach(snapshot.settings.reach);
+    let guard = state.reach(&snapshot.settings);
     let providers: HashMap<ProviderId, Arc<Provider>> =
         snapshot.providers.values().map(|written| (written.id.clone(), Arc::new(provider(written, &guard, state)))).collect();
     let targets = Targets::of(snapshot, &guard);
@@ -42,7 +44,7 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
             let rule = (written.id.kind == ir::RouteKind::HttpRoute).then_some(written.id.rule);
             let kind = written.id.kind.name();
             let names = Arc::new(RouteNames { kind, rule, route: written.id.name.clone(), versions });
-            Arc::new(Route { name: written.id.name.clone(), id: written.id.clone(), names, serve })
+            Arc::new(Route { id: written.id.clone(), names, serve })
         })
         .collect();
     let keys = KeyRing::new(snapshot.keys.values().map(Arc::clone));
@@ -51,15 +53,20 @@ pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State,
         settings: settings(&snapshot.settings),
         ports: ports(snapshot, &order, placement),
         routes,
-        key_principals: keys.iter().map(|held| state.principal_hash(&held.principal)).collect(),
-        key_headers: keys.iter().map(|held| IdentityHeaders::of(&held.principal)).collect(),
-        key_limits: keys
-            .iter()
-            .map(|held| limits(&ObjectRef::new("ApiKey", held.key.id.0.clone()), &held.key.limits, state))
-            .collect(),
+        holders: holders(&keys, state),
         keys,
         anonymous: Principal::anonymous(),
     }
+}
+
+fn holders(keys: &KeyRing, state: &State) -> Vec<Holder> {
+    let mut texts = FieldTexts::default();
+    let holder = |held: &HeldKey| Holder {
+        principal: state.principal_hash(&held.principal),
+        headers: IdentityHeaders::of(&held.principal, &mut texts),
+        limits: limits(&ObjectRef::new("ApiKey", held.key.id.0.clone()), &held.key.limits, state),
+    };
+    keys.iter().map(holder).collect()
 }
 
 fn settings(written: &ir::Settings) -> Settings {
@@ -123,6 +130,7 @@ struct Targets<'a> {
     snapshot: &'a Snapshot,
     guard: &'a Guard,
     services: BTreeMap<&'a ir::ServiceId, Arc<Target>>,
+    urls: RefCell<HashMap<&'a ir::UrlBackend, Arc<Url>>>,
 }
 
 impl<'a> Targets<'a> {
@@ -136,10 +144,10 @@ impl<'a> Targets<'a> {
                 (id, Arc::new(Target::new(name, service.endpoints.clone(), protocol).guarded(guard.of_services())))
             })
             .collect();
-        Self { snapshot, guard, services }
+        Self { snapshot, guard, services, urls: RefCell::default() }
     }
 
-    fn backend(&self, written: &ir::Backend, route: &ObjectRef) -> Result<Backend, Arc<Fault>> {
+    fn backend(&self, written: &'a ir::Backend, route: &ObjectRef) -> Result<Backend, Arc<Fault>> {
         Ok(match written {
             ir::Backend::Services(shares) => Backend::Services(Services::new(
                 shares
@@ -152,13 +160,21 @@ impl<'a> Targets<'a> {
                     })
                     .collect(),
             )),
-            ir::Backend::Url(written) => {
-                Backend::Url(url(written, format!("{}:{}", written.host, written.port).into(), (self.guard, route))?)
-            }
+            ir::Backend::Url(written) => Backend::Url(self.url(written, route)?),
             ir::Backend::Models(ids) => Backend::Models(Models(ids.iter().map(|id| self.model(id, route)).collect())),
             ir::Backend::Response(written) => response(written),
-            ir::Backend::Redirect(written) => Backend::Redirect(written.clone()),
+            ir::Backend::Redirect(written) => Backend::Redirect(Box::new(written.clone())),
         })
+    }
+
+    fn url(&self, written: &'a ir::UrlBackend, route: &ObjectRef) -> Result<Arc<Url>, Arc<Fault>> {
+        if let Some(known) = self.urls.borrow().get(written) {
+            return Ok(Arc::clone(known));
+        }
+        let name = format!("{}:{}", written.host, written.port).into();
+        let made = Arc::new(url(written, name, (self.guard, route))?);
+        self.urls.borrow_mut().insert(written, Arc::clone(&made));
+        Ok(made)
     }
 
     fn service(&self, written: &Part<ir::ServiceId>, route: &ObjectRef) -> Result<Arc<Target>, Arc<Fault>> {
@@ -229,11 +245,11 @@ fn response(written: &ir::FixedResponse) -> Backend {
             headers.append(name, value);
             headers
         });
-    Backend::Response {
+    Backend::Response(Box::new(Fixed {
         status: StatusCode::from_u16(written.status).unwrap_or(StatusCode::OK),
         headers,
         body: Bytes::copy_from_slice(written.body.as_bytes()),
-    }
+    }))
 }
 
 /// A URL as a target named `name`; `holder` is whose fault an unusable one is.
@@ -261,13 +277,13 @@ fn provider(written: &Arc<ir::Provider>, guard: &Guard, state: &State) -> Provid
     }
 }
 
-fn limits(holder: &ObjectRef, written: &[ir::Limit], state: &State) -> Vec<HeldLimit> {
+fn limits(holder: &ObjectRef, written: &[ir::Limit], state: &State) -> Box<[HeldLimit]> {
     written.iter().map(|limit| HeldLimit::compile(holder, limit, |text| state.stable_hash(text))).collect()
 }
 
-fn serve(
-    route: &ir::Route,
-    targets: &Targets<'_>,
+fn serve<'a>(
+    route: &'a ir::Route,
+    targets: &Targets<'a>,
     providers: &HashMap<ProviderId, Arc<Provider>>,
     state: &State,
 ) -> Result<Serve, Arc<Fault>> {
@@ -296,8 +312,7 @@ fn serve(
                 backend: version.backend.as_result().map_err(Arc::clone).and_then(|backend| targets.backend(backend, &holder)),
             })
             .collect(),
-        authentication: Authentication::compile(&checks.authentication, |id| providers.get(id).cloned()),
-        consumers: checks.consumers.clone(),
+        authentication: Authentication::compile(checks, |id| providers.get(id).cloned()).map(Box::new),
         rules,
         addresses: AddressRules::compile(&checks.addresses),
         limits: limits(&holder, &checks.limits, state),

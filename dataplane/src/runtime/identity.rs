@@ -1,12 +1,13 @@
 //! Issuers of tokens, and what upstreams are told of a principal.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use policy::principal::Principal;
 
-use super::Url;
+use super::{HeldLimit, Url};
 use crate::state::KeySetCell;
 
 /// An issuer of tokens.
@@ -44,15 +45,45 @@ pub(crate) struct IdentityHeaders {
     pub(crate) roles: Option<HeaderValue>,
 }
 
+/// What is compiled of a key beside its place in the ring.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    /// The stable hash of its principal.
+    pub(crate) principal: u64,
+    /// What upstreams are told of its principal.
+    pub(crate) headers: IdentityHeaders,
+    /// Its limits.
+    pub(crate) limits: Box<[HeldLimit]>,
+}
+
+/// Field values that were made before: a thousand keys of one team share its name.
+#[derive(Debug, Default)]
+pub(crate) struct FieldTexts(HashMap<Box<str>, HeaderValue>);
+
+impl FieldTexts {
+    /// The value of a field; `None` for no text.
+    fn value(&mut self, text: &str) -> Option<HeaderValue> {
+        if let Some(known) = self.0.get(text) {
+            return Some(known.clone());
+        }
+        let value = HeaderValue::from_str(text).ok().filter(|_| !text.is_empty())?;
+        // A clone of what is kept, so that all share one text.
+        self.0.insert(text.into(), value.clone());
+        Some(value)
+    }
+}
+
 impl IdentityHeaders {
     /// The fields of a principal. Text that no field value may hold is percent-encoded, and in a role the comma
     /// too, so that no role reads as two.
     #[must_use]
-    pub(crate) fn of(principal: &Principal) -> Self {
+    pub(crate) fn of(principal: &Principal, texts: &mut FieldTexts) -> Self {
         let roles: Vec<Cow<'_, str>> = principal.roles.iter().map(|role| encoded(role, b"%,")).collect();
-        let field = |text: &str| (!text.is_empty()).then(|| HeaderValue::from_str(text).ok()).flatten();
-        let text = |text: &str| field(&encoded(text, b"%"));
-        Self { principal: text(&principal.name), team: principal.team.as_deref().and_then(text), roles: field(&roles.join(",")) }
+        Self {
+            principal: texts.value(&encoded(&principal.name, b"%")),
+            team: principal.team.as_deref().and_then(|team| texts.value(&encoded(team, b"%"))),
+            roles: texts.value(&roles.join(",")),
+        }
     }
 }
 
@@ -87,7 +118,7 @@ mod tests {
             let roles: Arc<[Arc<str>]> = roles.iter().map(|role| Arc::from(*role)).collect();
             let principal =
                 Principal::from(Facts { name: name.into(), roles: Arc::clone(&roles), ..Facts::clone(&Principal::anonymous()) });
-            let fields = IdentityHeaders::of(&principal);
+            let fields = IdentityHeaders::of(&principal, &mut FieldTexts::default());
             let text = |value: Option<HeaderValue>| value.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
             assert_eq!((text(fields.principal).as_str(), text(fields.roles).as_str()), expected, "{name} {roles:?}");
         };

@@ -13,16 +13,16 @@ mod traffic;
 
 use std::sync::Arc;
 
-use cause::{Fault, ObjectName};
+use cause::Fault;
 use ir::RouteId;
 use observe::evidence::RouteNames;
 use policy::keys::KeyRing;
 use policy::principal::Principal;
 
 pub(crate) use authentication::{Authentication, BEARER, Challenge, KeyPlace};
-pub(crate) use backend::{Backend, ModelTarget, Models, Service, Services, Url};
+pub(crate) use backend::{Backend, Fixed, ModelTarget, Models, Service, Services, Url};
 pub(crate) use compile::compile;
-pub(crate) use identity::{IdentityHeaders, IntrospectionTarget, Provider};
+pub(crate) use identity::{FieldTexts, Holder, IdentityHeaders, IntrospectionTarget, Provider};
 pub(crate) use ports::{Listener, Ports};
 pub use ports::{Placement, Port, PortProtocol};
 pub(crate) use router::{Miss, Offer, Router};
@@ -43,12 +43,8 @@ pub(crate) struct Runtime {
     pub(crate) routes: Vec<Arc<Route>>,
     /// All keys.
     pub(crate) keys: KeyRing,
-    /// The stable hash of each key's principal, by its place in the ring.
-    pub(crate) key_principals: Vec<u64>,
-    /// What upstreams are told of each key's principal, by its index in the ring.
-    pub(crate) key_headers: Vec<IdentityHeaders>,
-    /// The limits of each key, by its index in the ring.
-    pub(crate) key_limits: Vec<Vec<HeldLimit>>,
+    /// What is compiled of each key beside the ring, by its place there.
+    pub(crate) holders: Vec<Holder>,
     /// Nobody.
     pub(crate) anonymous: Principal,
 }
@@ -76,8 +72,6 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Route {
     /// The object it comes from.
-    pub(crate) name: ObjectName,
-    /// The same, as keys name it.
     pub(crate) id: RouteId,
     /// What evidence calls it and its versions.
     pub(crate) names: Arc<RouteNames>,

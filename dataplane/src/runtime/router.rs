@@ -5,6 +5,7 @@
 //! order of precedence. The number of routes costs nothing: every lookup is a hash of one part of
 //! the request, and as many prefixes are tried as the deepest route has segments.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
@@ -71,24 +72,40 @@ pub(crate) struct Router {
     any: Option<Paths>,
 }
 
+/// The paths of one host.
 #[derive(Debug, Default)]
 struct Paths {
-    exact: Table<Vec<Candidate>>,
-    prefix: Table<Vec<Candidate>>,
+    exact: Table<Place>,
+    prefix: Table<Place>,
     /// Numbers of segments that some prefix has, most first.
     depths: Vec<usize>,
-    regex: Vec<(Regex, Vec<Candidate>)>,
+    /// In order of precedence.
+    regex: Vec<(Regex, Candidate)>,
+}
+
+/// Who takes the requests of one path, in order of precedence. Mostly that is one route, which then lies in the
+/// table itself: among ten thousand routes, a lookup reads its own entry and little else.
+#[derive(Debug)]
+enum Place {
+    One(Candidate),
+    Several(Vec<Candidate>),
+}
+
+/// One alternative of one route.
+#[derive(Debug)]
+struct Candidate {
+    route: usize,
+    /// What it asks of a request beside its path; `None` for nothing.
+    conditions: Option<Box<Conditions>>,
 }
 
 #[derive(Debug)]
-struct Candidate {
-    precedence: Precedence,
+struct Conditions {
     /// Dots that the host must have, where a wildcard stands for one label alone.
     host_dots: Option<usize>,
     methods: Vec<Method>,
     headers: Vec<(HeaderName, Value)>,
     query: Vec<(Box<str>, Value)>,
-    route: usize,
 }
 
 #[derive(Debug)]
@@ -123,24 +140,28 @@ impl Router {
     /// translator has reported it and closed the route.
     #[must_use]
     pub(crate) fn new<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        let mut entries: Vec<_> =
+            entries.into_iter().map(|entry| (Precedence::of(entry.conditions, entry.route), entry)).collect();
+        // Whatever is added to a place is then added behind what goes before it.
+        entries.sort_by(|(one, _), (other, _)| Precedence::first_to_last(one, other));
         let mut router = Self::default();
-        for entry in entries {
+        for (_, entry) in &entries {
             if entry.hosts.is_empty() {
-                router.any.get_or_insert_default().add(&entry, None);
+                router.any.get_or_insert_default().add(entry, None);
             }
             for host in entry.hosts {
                 match host {
-                    HostPattern::Exact(name) => router.exact.entry(name.as_ref().into()).or_default().add(&entry, None),
+                    HostPattern::Exact(name) => router.exact.entry(name.as_ref().into()).or_default().add(entry, None),
                     HostPattern::Wildcard(suffix) => {
                         let dots = suffix.matches('.').count() + 1;
                         let dots = entry.conditions.single_label.then_some(dots);
-                        router.wildcard.entry(suffix.as_ref().into()).or_default().add(&entry, dots);
+                        router.wildcard.entry(suffix.as_ref().into()).or_default().add(entry, dots);
                     }
                 }
             }
         }
         for paths in router.exact.values_mut().chain(router.wildcard.values_mut()).chain(router.any.as_mut()) {
-            paths.order();
+            paths.depths.sort_unstable_by(|one, other| other.cmp(one));
         }
         router
     }
@@ -170,35 +191,21 @@ impl Router {
 }
 
 impl Paths {
+    /// Adds an entry, which goes behind all that were added before it.
     fn add(&mut self, entry: &Entry<'_>, host_dots: Option<usize>) {
         let Some(candidate) = Candidate::compile(entry, host_dots) else { return };
         match &entry.conditions.path {
-            PathMatch::Exact(path) => self.exact.entry(path.as_ref().into()).or_default().push(candidate),
+            PathMatch::Exact(path) => add(&mut self.exact, path, candidate),
             PathMatch::Prefix(path) => {
                 let path = path.trim_end_matches('/');
-                self.prefix.entry(path.into()).or_default().push(candidate);
+                add(&mut self.prefix, path, candidate);
                 let depth = path.matches('/').count();
                 if !self.depths.contains(&depth) {
                     self.depths.push(depth);
                 }
             }
-            PathMatch::Regex(pattern) => {
-                if let Some(regex) = whole(pattern) {
-                    self.regex.push((regex, vec![candidate]));
-                }
-            }
+            PathMatch::Regex(pattern) => self.regex.extend(whole(pattern).map(|regex| (regex, candidate))),
         }
-    }
-
-    fn order(&mut self) {
-        self.depths.sort_unstable_by(|one, other| other.cmp(one));
-        for candidates in self.exact.values_mut().chain(self.prefix.values_mut()) {
-            candidates.sort_by(|one, other| Precedence::first_to_last(&one.precedence, &other.precedence));
-        }
-        self.regex.sort_by(|(_, one), (_, other)| {
-            let best = |candidates: &[Candidate]| candidates.first().map(|candidate| candidate.precedence);
-            best(other).cmp(&best(one))
-        });
     }
 
     fn find(&self, offer: &Offer<'_>) -> Result<Hit, Miss> {
@@ -213,27 +220,55 @@ impl Paths {
             }
             hit
         };
-        if let Some(hit) = self.exact.get(offer.path).and_then(|candidates| judge(candidates, offer.path.len())) {
+        if let Some(hit) = self.exact.get(offer.path).and_then(|place| judge(place.candidates(), offer.path.len())) {
             return Ok(hit);
         }
         let deepest = self.depths.first().copied().unwrap_or(0);
         let (segments, count) = Segments::of(offer.path, deepest);
         for depth in self.depths.iter().copied().filter(|depth| *depth <= count) {
             let Some(end) = segments.end(depth) else { continue };
-            let hit =
-                offer.path.get(..end).and_then(|prefix| self.prefix.get(prefix)).and_then(|candidates| judge(candidates, end));
-            if let Some(hit) = hit {
+            let place = offer.path.get(..end).and_then(|prefix| self.prefix.get(prefix));
+            if let Some(hit) = place.and_then(|place| judge(place.candidates(), end)) {
                 return Ok(hit);
             }
         }
-        for (regex, candidates) in &self.regex {
+        for (regex, candidate) in &self.regex {
             if regex.is_match(offer.path)
-                && let Some(hit) = judge(candidates, offer.path.len())
+                && let Some(hit) = judge(std::slice::from_ref(candidate), offer.path.len())
             {
                 return Ok(hit);
             }
         }
         Err(miss)
+    }
+}
+
+fn add(table: &mut Table<Place>, path: &str, candidate: Candidate) {
+    match table.entry(path.into()) {
+        Slot::Vacant(slot) => {
+            slot.insert(Place::One(candidate));
+        }
+        Slot::Occupied(mut slot) => slot.get_mut().push(candidate),
+    }
+}
+
+impl Place {
+    fn push(&mut self, candidate: Candidate) {
+        let several = match std::mem::replace(self, Self::Several(Vec::new())) {
+            Self::One(first) => vec![first, candidate],
+            Self::Several(mut several) => {
+                several.push(candidate);
+                several
+            }
+        };
+        *self = Self::Several(several);
+    }
+
+    fn candidates(&self) -> &[Candidate] {
+        match self {
+            Self::One(candidate) => std::slice::from_ref(candidate),
+            Self::Several(candidates) => candidates,
+        }
     }
 }
 
@@ -286,11 +321,21 @@ impl Candidate {
             .iter()
             .map(|condition| Some((condition.name.as_ref().into(), Value::compile(&condition.value)?)))
             .collect::<Option<Vec<_>>>()?;
-        let precedence = Precedence::of(conditions, entry.route);
-        Some(Self { precedence, host_dots, methods, headers, query, route: entry.route })
+        let conditions = Conditions { host_dots, methods, headers, query };
+        Some(Self { route: entry.route, conditions: (!conditions.is_empty()).then(|| Box::new(conditions)) })
     }
 
     fn takes(&self, offer: &Offer<'_>) -> bool {
+        self.conditions.as_ref().is_none_or(|conditions| conditions.hold(offer))
+    }
+}
+
+impl Conditions {
+    fn is_empty(&self) -> bool {
+        self.host_dots.is_none() && self.methods.is_empty() && self.headers.is_empty() && self.query.is_empty()
+    }
+
+    fn hold(&self, offer: &Offer<'_>) -> bool {
         let method = self.methods.is_empty() || self.methods.contains(offer.method);
         let host = self.host_dots.is_none_or(|dots| offer.host.matches('.').count() == dots);
         method

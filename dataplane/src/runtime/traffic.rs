@@ -14,20 +14,30 @@ pub(crate) struct Traffic {
     pub(crate) request: HeaderChanges,
     /// Changes to the answer's fields.
     pub(crate) response: HeaderChanges,
-    /// What replaces the path.
-    pub(crate) path: Option<PathRewrite>,
-    /// What replaces the host.
-    pub(crate) hostname: Option<HeaderValue>,
+    /// What replaces host and path; `None` leaves both.
+    pub(crate) rewrite: Option<Box<Rewrite>>,
     /// Leave the accepted credential on the request.
     pub(crate) forward_credential: bool,
 }
 
-/// Changes to header fields.
+/// What replaces parts of a request's target.
+#[derive(Debug)]
+pub(crate) struct Rewrite {
+    /// What replaces the path.
+    pub(crate) path: Option<PathRewrite>,
+    /// What replaces the host.
+    pub(crate) hostname: Option<HeaderValue>,
+}
+
+/// Changes to header fields, in their order.
 #[derive(Debug, Default)]
-pub(crate) struct HeaderChanges {
-    set: Vec<(HeaderName, HeaderValue)>,
-    add: Vec<(HeaderName, HeaderValue)>,
-    remove: Vec<HeaderName>,
+pub(crate) struct HeaderChanges(Box<[Change]>);
+
+#[derive(Debug)]
+enum Change {
+    Set(HeaderName, HeaderValue),
+    Add(HeaderName, HeaderValue),
+    Remove(HeaderName),
 }
 
 /// What replaces a path.
@@ -37,40 +47,47 @@ impl HeaderChanges {
     /// Parses the changes; the translator has refused what does not parse.
     #[must_use]
     pub(crate) fn compile(changes: &ir::HeaderChanges) -> Self {
-        let fields = |pairs: &[(Arc<str>, Arc<str>)]| {
-            pairs.iter().filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))).collect()
-        };
-        Self {
-            set: fields(&changes.set),
-            add: fields(&changes.add),
-            remove: changes.remove.iter().filter_map(|name| name.parse().ok()).collect(),
-        }
+        let field = |(name, value): &(Arc<str>, Arc<str>)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?));
+        let set = changes.set.iter().filter_map(field).map(|(name, value)| Change::Set(name, value));
+        let add = changes.add.iter().filter_map(field).map(|(name, value)| Change::Add(name, value));
+        let remove = changes.remove.iter().filter_map(|name| name.parse().ok()).map(Change::Remove);
+        Self(set.chain(add).chain(remove).collect())
     }
 
     /// Makes the changes.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.set {
-            headers.insert(name, value.clone());
-        }
-        for (name, value) in &self.add {
-            headers.append(name, value.clone());
-        }
-        for name in &self.remove {
-            headers.remove(name);
+        for change in &self.0 {
+            match change {
+                Change::Set(name, value) => drop(headers.insert(name, value.clone())),
+                Change::Add(name, value) => drop(headers.append(name, value.clone())),
+                Change::Remove(name) => drop(headers.remove(name)),
+            }
         }
     }
 }
 
 impl Traffic {
+    /// What replaces the path.
+    pub(crate) fn path(&self) -> Option<&PathRewrite> {
+        self.rewrite.as_ref()?.path.as_ref()
+    }
+
+    /// What replaces the host.
+    pub(crate) fn hostname(&self) -> Option<&HeaderValue> {
+        self.rewrite.as_ref()?.hostname.as_ref()
+    }
+
     /// Parses what a route says of its traffic.
     #[must_use]
     pub(crate) fn compile(traffic: &ir::Traffic) -> Self {
+        let path = traffic.rewrite_path.clone();
+        let hostname = traffic.rewrite_hostname.as_ref().and_then(|name| HeaderValue::from_str(name).ok());
+        let rewrites = path.is_some() || hostname.is_some();
         Self {
             timeout: traffic.timeout_ms.map(Duration::from_millis),
             request: HeaderChanges::compile(&traffic.request_headers),
             response: HeaderChanges::compile(&traffic.response_headers),
-            path: traffic.rewrite_path.clone(),
-            hostname: traffic.rewrite_hostname.as_ref().and_then(|name| HeaderValue::from_str(name).ok()),
+            rewrite: rewrites.then(|| Box::new(Rewrite { path, hostname })),
             forward_credential: traffic.forward_credential,
         }
     }

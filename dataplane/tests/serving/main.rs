@@ -13,6 +13,8 @@ mod ingresses;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod standard;
 #[cfg(test)]
 mod streams;

@@ -76,10 +76,16 @@ impl RequestLimit {
             limit: Arc::clone(&self.name),
             requests: self.requests,
             window_seconds: self.window_ms.div_ceil(1000),
-            retry_at: now.checked_add(wait).unwrap_or(Timestamp::MAX),
+            retry_at: now.checked_add(wait).map_or(Timestamp::MAX, whole_second),
             retry_after_seconds: seconds(reading.retry_after).max(1),
         }
     }
+}
+
+/// The first whole second that is not before `time`, as [`seconds`] is for waiting.
+fn whole_second(time: Timestamp) -> Timestamp {
+    let second = time.as_second() + i64::from(time.subsec_nanosecond() > 0);
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
 }
 
 /// Seconds until all calls are back, or until the next one where none remains.
@@ -173,7 +179,7 @@ mod tests {
             limit: "slow".into(),
             requests: 2,
             window_seconds: 2,
-            retry_at: "2026-05-01T00:00:00.75Z".parse().unwrap(),
+            retry_at: "2026-05-01T00:00:01Z".parse().unwrap(),
             retry_after_seconds: 1,
         };
         assert_eq!(refusal, expected);
