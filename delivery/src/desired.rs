@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use ir::{Delta, ResourceId, Snapshot};
+use ir::{Delta, Difference, ResourceId, SharedMap, Snapshot};
 
 use crate::encoding::{Digest, Encoded, Version, digest, encode};
 use crate::publisher::Revision;
@@ -14,7 +14,7 @@ pub(crate) struct Desired {
     pub(crate) revision: Revision,
     pub(crate) digest: Digest,
     snapshot: Arc<Snapshot>,
-    resources: BTreeMap<ResourceId, Arc<Encoded>>,
+    resources: SharedMap<ResourceId, Arc<Encoded>>,
     /// By encoded id; made when a replica comes that holds something.
     ids: OnceLock<HashSet<Bytes>>,
 }
@@ -61,20 +61,15 @@ impl Desired {
         (self.resources.values().filter(lacks).map(Arc::clone).collect(), removals)
     }
 
-    /// Both are in the order of their ids, so one walk over the two finds it.
     fn since_all(&self, all: &Self) -> (Vec<Arc<Encoded>>, Vec<Bytes>) {
         let (mut upserts, mut removals) = (Vec::new(), Vec::new());
-        let mut before = all.resources.iter().peekable();
-        for (id, encoded) in &self.resources {
-            while let Some((_, gone)) = before.next_if(|(earlier, _)| *earlier < id) {
-                removals.push(gone.id.clone());
-            }
-            let same = before.next_if(|(earlier, _)| *earlier == id);
-            if same.is_none_or(|(_, same)| !Arc::ptr_eq(same, encoded) && same.version != encoded.version) {
-                upserts.push(Arc::clone(encoded));
+        let same = |one: &Arc<Encoded>, other: &Arc<Encoded>| Arc::ptr_eq(one, other) || one.version == other.version;
+        for difference in self.resources.since(&all.resources, same) {
+            match difference {
+                Difference::Added(_, encoded) | Difference::Changed(_, _, encoded) => upserts.push(Arc::clone(encoded)),
+                Difference::Removed(_, gone) => removals.push(gone.id.clone()),
             }
         }
-        removals.extend(before.map(|(_, gone)| gone.id.clone()));
         // What uses goes before what it used.
         removals.reverse();
         (upserts, removals)

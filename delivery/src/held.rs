@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ir::{Delta, Resource, ResourceId, Snapshot};
+use ir::{Delta, Resource, ResourceId, SharedMap, Snapshot};
 
 use crate::encoding::{Digest, EncodingError, Version, decode, decode_id, encode_id};
 use crate::wire;
@@ -13,7 +13,7 @@ use crate::wire;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Held {
     snapshot: Arc<Snapshot>,
-    versions: Arc<BTreeMap<ResourceId, Version>>,
+    versions: SharedMap<ResourceId, Version>,
     digest: Option<Digest>,
 }
 
@@ -24,7 +24,7 @@ impl Held {
         let mut snapshot = Snapshot::default();
         let upserts = resources.into_iter().map(|(_, resource)| resource).collect();
         snapshot.apply(Delta { upserts, removals: Vec::new() });
-        Self { snapshot: Arc::new(snapshot), versions: Arc::new(versions), digest: Some(digest) }
+        Self { snapshot: Arc::new(snapshot), versions, digest: Some(digest) }
     }
 
     /// What to serve.
@@ -43,7 +43,7 @@ impl Held {
         self.digest
     }
 
-    pub(crate) const fn versions(&self) -> &Arc<BTreeMap<ResourceId, Version>> {
+    pub(crate) const fn versions(&self) -> &SharedMap<ResourceId, Version> {
         &self.versions
     }
 
@@ -99,7 +99,7 @@ impl Incoming {
     /// The state with all of it, and what of it cannot be taken: of that, what was there before stays. `refused` holds what
     /// was refused earlier and did not change since.
     pub(crate) fn complete(self, held: &Held, digest: Digest, refused: &mut BTreeMap<Bytes, String>) -> Held {
-        let mut versions = (*held.versions).clone();
+        let mut versions = held.versions.clone();
         let mut snapshot = (*held.snapshot).clone();
         let mut delta = Delta::default();
         for (version, resource) in self.good {
@@ -120,7 +120,7 @@ impl Incoming {
         }
         refused.extend(self.refused);
         snapshot.apply(delta);
-        Held { snapshot: Arc::new(snapshot), versions: Arc::new(versions), digest: Some(digest) }
+        Held { snapshot: Arc::new(snapshot), versions, digest: Some(digest) }
     }
 }
 

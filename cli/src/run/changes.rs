@@ -1,9 +1,8 @@
 //! What a reload changed, in one line.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use ir::Snapshot;
+use ir::{Difference, SharedMap, Snapshot};
 use manifest::Summary;
 
 use crate::terminal::WIDTH;
@@ -17,15 +16,14 @@ struct Different {
 }
 
 impl Different {
-    fn compare<K: Ord + Display, V: PartialEq>(&mut self, kind: &str, old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) {
-        for (key, value) in new {
-            match old.get(key) {
-                None => self.added.push(format!("{kind} {key}")),
-                Some(before) if before != value => self.changed.push(format!("{kind} {key}")),
-                Some(_) => {}
+    fn compare<K: Ord + Display, V: PartialEq>(&mut self, kind: &str, old: &SharedMap<K, V>, new: &SharedMap<K, V>) {
+        for difference in new.since(old, PartialEq::eq) {
+            match difference {
+                Difference::Added(key, _) => self.added.push(format!("{kind} {key}")),
+                Difference::Changed(key, ..) => self.changed.push(format!("{kind} {key}")),
+                Difference::Removed(key, _) => self.removed.push(format!("{kind} {key}")),
             }
         }
-        self.removed.extend(old.keys().filter(|key| !new.contains_key(key)).map(|key| format!("{kind} {key}")));
     }
 }
 

@@ -1,9 +1,8 @@
 //! What differs between two snapshots.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Part, Resource, ResourceId, Snapshot};
+use crate::{Difference, Part, Resource, ResourceId, SharedMap, Snapshot};
 
 /// What turns one snapshot into another.
 ///
@@ -17,14 +16,15 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// What turns `old` into `new`. Resources behind the same `Arc` are not looked into.
+    /// What turns `old` into `new`. Costs what differs, where one was made from the other; resources
+    /// behind the same `Arc` are not looked into.
     #[must_use]
     pub fn between(old: &Snapshot, new: &Snapshot) -> Self {
         let mut delta = Self::default();
         if old.settings != new.settings {
             delta.upserts.push(Resource::Settings(Box::new(new.settings.clone())));
         }
-        let mut difference = Difference(&mut delta);
+        let mut difference = Collected(&mut delta);
         difference.of(
             (&old.certificates, &new.certificates),
             same,
@@ -59,19 +59,22 @@ impl Delta {
     }
 }
 
-struct Difference<'a>(&'a mut Delta);
+struct Collected<'a>(&'a mut Delta);
 
-impl Difference<'_> {
+impl Collected<'_> {
     fn of<K: Ord + Clone, V>(
         &mut self,
-        (old, new): (&BTreeMap<K, V>, &BTreeMap<K, V>),
+        (old, new): (&SharedMap<K, V>, &SharedMap<K, V>),
         same: impl Fn(&V, &V) -> bool,
         resource: impl Fn(&K, &V) -> Resource,
         id: impl Fn(K) -> ResourceId,
     ) {
-        let changed = new.iter().filter(|(key, value)| !old.get(key).is_some_and(|old| same(old, value)));
-        self.0.upserts.extend(changed.map(|(key, value)| resource(key, value)));
-        self.0.removals.extend(old.keys().filter(|key| !new.contains_key(key)).cloned().map(id));
+        for difference in new.since(old, same) {
+            match difference {
+                Difference::Added(key, value) | Difference::Changed(key, _, value) => self.0.upserts.push(resource(key, value)),
+                Difference::Removed(key, _) => self.0.removals.push(id(key.clone())),
+            }
+        }
     }
 }
 

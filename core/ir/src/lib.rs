@@ -20,6 +20,7 @@ mod resource;
 mod route;
 mod secret;
 mod settings;
+mod shared_map;
 mod snapshot;
 
 pub use backend::{Backend, Endpoint, FixedResponse, Redirect, Roots, Scheme, Service, UrlBackend, WeightedService};
@@ -39,4 +40,5 @@ pub use resource::{Resource, ResourceId};
 pub use route::{HeaderChanges, PathRewrite, Route, Serve, Stage, Traffic, Version, VersionSource, Versioning};
 pub use secret::Secret;
 pub use settings::{AccessLog, ClientAddress, Reach, Settings, Timeouts, Traces};
+pub use shared_map::{Difference, SharedMap};
 pub use snapshot::Snapshot;

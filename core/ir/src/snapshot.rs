@@ -1,33 +1,32 @@
 //! All of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Certificate, CertificateId, Delta, Key, KeyId, Listener, ListenerId, Model, ModelId, Part, Provider, ProviderId, Resource,
-    ResourceId, Route, RouteId, Service, ServiceId, Settings,
+    ResourceId, Route, RouteId, Service, ServiceId, Settings, SharedMap,
 };
 
-/// Everything that a gateway serves. Values are behind `Arc` so that an unchanged object is
-/// shared between snapshots.
+/// Everything that a gateway serves. Values are behind `Arc` and maps share what is the same, so that a
+/// changed snapshot costs what the change does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Where requests come in.
-    pub listeners: BTreeMap<ListenerId, Listener>,
+    pub listeners: SharedMap<ListenerId, Listener>,
     /// Certificates that listeners name.
-    pub certificates: BTreeMap<CertificateId, Arc<Certificate>>,
+    pub certificates: SharedMap<CertificateId, Arc<Certificate>>,
     /// The APIs.
-    pub routes: BTreeMap<RouteId, Arc<Route>>,
+    pub routes: SharedMap<RouteId, Arc<Route>>,
     /// The keys.
-    pub keys: BTreeMap<KeyId, Arc<Key>>,
+    pub keys: SharedMap<KeyId, Arc<Key>>,
     /// The issuers of tokens.
-    pub providers: BTreeMap<ProviderId, Arc<Provider>>,
+    pub providers: SharedMap<ProviderId, Arc<Provider>>,
     /// The models, or why one cannot be used.
-    pub models: BTreeMap<ModelId, Part<Arc<Model>>>,
+    pub models: SharedMap<ModelId, Part<Arc<Model>>>,
     /// The Services that routes name.
-    pub services: BTreeMap<ServiceId, Arc<Service>>,
+    pub services: SharedMap<ServiceId, Arc<Service>>,
     /// How the gateway behaves.
     pub settings: Settings,
 }

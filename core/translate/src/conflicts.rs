@@ -2,28 +2,90 @@
 //! meant; in a cluster the older one does, and the younger one is told.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
-use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId};
+use ir::{Difference, HostPattern, ListenerId, Match, Part, Route, RouteId, SharedMap};
 
 use crate::attach::common;
 use crate::gateways::Listeners;
 use crate::judging::Conflicts;
-use crate::world::World;
+use crate::routes::Surroundings;
 
 type Claim<'a> = (&'a ListenerId, Option<HostPattern>, &'a Match);
+
+/// Which routes claim what, so that only those are compared of which several may claim the same.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    routes: SharedMap<RouteId, Arc<Route>>,
+    /// By the hash of what they claim.
+    by_hash: HashMap<u64, Vec<RouteId>>,
+    /// The hashes that several routes have.
+    contested: BTreeSet<u64>,
+    hasher: RandomState,
+}
+
+impl Claims {
+    /// Knows what these routes claim from now on, on the same listeners as before.
+    pub(crate) fn follow(&mut self, routes: &SharedMap<RouteId, Arc<Route>>, listeners: &Listeners) {
+        let before = std::mem::replace(&mut self.routes, routes.clone());
+        for difference in routes.since(&before, Arc::ptr_eq) {
+            let (gone, come) = match difference {
+                Difference::Added(_, come) => (None, Some(come)),
+                Difference::Changed(_, gone, come) => (Some(gone), Some(come)),
+                Difference::Removed(_, gone) => (Some(gone), None),
+            };
+            gone.into_iter().for_each(|route| self.forget(route, listeners));
+            come.into_iter().for_each(|route| self.learn(route, listeners));
+        }
+    }
+
+    fn hashes(&self, route: &Route, listeners: &Listeners) -> BTreeSet<u64> {
+        claims(route, listeners).map(|claim| self.hasher.hash_one(claim)).collect()
+    }
+
+    fn learn(&mut self, route: &Route, listeners: &Listeners) {
+        for hash in self.hashes(route, listeners) {
+            let claiming = self.by_hash.entry(hash).or_default();
+            claiming.push(route.id.clone());
+            if claiming.len() > 1 {
+                self.contested.insert(hash);
+            }
+        }
+    }
+
+    fn forget(&mut self, route: &Route, listeners: &Listeners) {
+        for hash in self.hashes(route, listeners) {
+            let Some(claiming) = self.by_hash.get_mut(&hash) else { continue };
+            claiming.retain(|id| *id != route.id);
+            if claiming.len() < 2 {
+                self.contested.remove(&hash);
+            }
+            if claiming.is_empty() {
+                self.by_hash.remove(&hash);
+            }
+        }
+    }
+
+    /// The routes that may claim what another one does, sorted; no other does.
+    fn suspects(&self) -> BTreeSet<&RouteId> {
+        self.contested.iter().filter_map(|hash| self.by_hash.get(hash)).flatten().collect()
+    }
+}
 
 /// Routes that have a host, a path and matches in common with another one on a listener: with the
 /// Gateways on which they have. Of files, these routes are closed.
 pub(crate) fn find(
-    world: &World<'_>,
-    routes: &mut BTreeMap<RouteId, Arc<Route>>,
-    listeners: &Listeners,
+    around: &Surroundings<'_>,
+    routes: &mut SharedMap<RouteId, Arc<Route>>,
+    claims: &Claims,
     faults: &mut Vec<Fault>,
 ) -> BTreeMap<RouteId, Conflicts> {
+    let (world, listeners) = (around.world, around.listeners);
+    let suspects: Vec<&Arc<Route>> = claims.suspects().into_iter().filter_map(|id| claims.routes.get(id)).collect();
     let mut found: BTreeMap<RouteId, Conflicts> = BTreeMap::new();
-    for (one, other, gateway) in pairs(routes, listeners, world.context.is_standalone()) {
+    for (one, other, gateway) in pairs(suspects, listeners, world.context.is_standalone()) {
         let may_know = world.context.is_standalone() || one.name.namespace == other.name.namespace;
         let cause = FaultCause::Conflict { other: may_know.then(|| other.object()), what: "host, path and matches".into() };
         let fault = Fault::error(one.object(), FieldPath::of("spec.path"), cause);
@@ -41,34 +103,34 @@ pub(crate) fn find(
 
 /// Each route that is in conflict, with another one and the Gateway; in a cluster the younger of
 /// both alone.
-fn pairs(
-    routes: &BTreeMap<RouteId, Arc<Route>>,
-    listeners: &Listeners,
-    are_alike: bool,
-) -> BTreeSet<(RouteId, RouteId, ObjectName)> {
-    let mut by_age: Vec<&Arc<Route>> = routes.values().collect();
+fn pairs(mut by_age: Vec<&Arc<Route>>, listeners: &Listeners, are_alike: bool) -> BTreeSet<(RouteId, RouteId, ObjectName)> {
     if !are_alike {
         by_age.sort_by_key(|route| route.created_at);
     }
-    let mut claims: HashMap<Claim<'_>, &RouteId> = HashMap::with_capacity(by_age.len());
+    let mut first_claims: HashMap<Claim<'_>, &RouteId> = HashMap::new();
     let mut pairs = BTreeSet::new();
     for route in by_age {
-        for listener in &route.listeners {
-            let hostname = listeners.served.get(listener).and_then(|listener| listener.hostname.as_ref());
-            for host in hosts(&route.hostnames, hostname) {
-                for alternative in &route.matches {
-                    let first = *claims.entry((listener, host.clone(), alternative)).or_insert(&route.id);
-                    if *first != route.id {
-                        pairs.insert((route.id.clone(), first.clone(), listener.gateway.clone()));
-                        if are_alike {
-                            pairs.insert((first.clone(), route.id.clone(), listener.gateway.clone()));
-                        }
-                    }
+        for claim in claims(route, listeners) {
+            let gateway = &claim.0.gateway;
+            let first = *first_claims.entry(claim).or_insert(&route.id);
+            if *first != route.id {
+                pairs.insert((route.id.clone(), first.clone(), gateway.clone()));
+                if are_alike {
+                    pairs.insert((first.clone(), route.id.clone(), gateway.clone()));
                 }
             }
         }
     }
     pairs
+}
+
+/// What a route claims: each of its alternatives, for each of its hosts on each of its listeners.
+fn claims<'a>(route: &'a Route, listeners: &Listeners) -> impl Iterator<Item = Claim<'a>> {
+    route.listeners.iter().flat_map(move |listener| {
+        let hostname = listeners.served.get(listener).and_then(|listener| listener.hostname.as_ref());
+        let hosts = hosts(&route.hostnames, hostname).into_iter();
+        hosts.flat_map(move |host| route.matches.iter().map(move |alternative| (listener, host.clone(), alternative)))
+    })
 }
 
 /// The hosts of a route on one listener; `None` is every host.

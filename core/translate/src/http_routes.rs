@@ -3,13 +3,13 @@
 //! A rule is closed for what is wrong with it, the other rules of the object serve on. What a rule
 //! asks for and is not served here closes it too: no filter is passed over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
 use crds::standard::HttpRoute;
 use gateway_api::apis::standard::httproutes as api;
-use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId, RouteKind, Serve};
+use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId, RouteKind, Serve, SharedMap};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub(crate) fn translate(
     around: &Surroundings<'_>,
     gathered: &mut Gathered,
     memory: &mut Shelf<HttpRoute>,
-) -> BTreeMap<RouteId, Arc<Route>> {
+) -> SharedMap<RouteId, Arc<Route>> {
     let objects = &around.world.manifests.http_routes;
     memory.routes(around, objects, gathered, |around, name, written, gathered| match written {
         Written::Good(object) | Written::LastGood(object, _) => good(around, name, object, gathered),

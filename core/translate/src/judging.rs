@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, ObjectName, ObjectRef, Severity};
 use crds::v1alpha1 as written;
-use ir::{Dialect, Key, KeyId, KeySet, ModelEndpoint, Part, RouteId, RouteKind, Scheme, Snapshot};
+use ir::{Dialect, Difference, Key, KeyId, KeySet, ModelEndpoint, Part, RouteId, RouteKind, Scheme, SharedMap, Snapshot};
 use jiff::Timestamp;
 
 use crate::effective;
 use crate::issue;
 use crate::manifests::{Kind, Objects, Written};
-use crate::memory::Shelf;
+use crate::memory::Memory;
 use crate::ownership;
 use crate::settings::Governed;
 use crate::standings::{
@@ -37,7 +37,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// What the Gateways say of each route, by kind and name.
-pub(crate) type Parents = BTreeMap<(RouteKind, ObjectName), Arc<Vec<ParentStanding>>>;
+pub(crate) type Parents = SharedMap<(RouteKind, ObjectName), Arc<Vec<ParentStanding>>>;
 
 /// On which Gateways a route claims what another one does.
 pub(crate) type Conflicts = BTreeMap<ObjectName, Fault>;
@@ -47,13 +47,15 @@ pub(crate) fn standings(
     found: &Found<'_>,
     mut gateways: BTreeMap<ObjectName, GatewayStanding>,
     parents: &Parents,
-    memory: &mut Shelf<written::ApiRoute>,
+    memory: &mut Memory,
 ) -> Standings {
     let errors = Errors::new(found.faults);
     let manifests = found.world.manifests;
     // Attachment is a matter of the listeners and what the route asks of them alone.
-    count(parents, &mut gateways);
-    let of_http = parents.iter().filter(|((kind, _), _)| *kind == RouteKind::HttpRoute);
+    memory.attachments.follow(parents);
+    memory.attachments.count(&mut gateways);
+    let first = (RouteKind::HttpRoute, ObjectName::new("", ""));
+    let of_http = parents.range_from(&first).take_while(|((kind, _), _)| *kind == RouteKind::HttpRoute);
     let http_routes = of_http.map(|((kind, name), parents)| {
         let standing = errors.standing(kind.name(), name, false);
         (name.clone(), judged(*kind, parents, &standing, errors.own_text(kind.name(), name)))
@@ -103,22 +105,46 @@ fn word(kind: RouteKind, fault: &Fault) -> &'static str {
     }
 }
 
-/// Counts the routes of each listener that are accepted there.
-fn count(parents: &Parents, gateways: &mut BTreeMap<ObjectName, GatewayStanding>) {
-    let mut add = |gateway: &ObjectName, name: &Arc<str>| {
-        let listeners = gateways.get_mut(gateway).into_iter().flat_map(|gateway| &mut gateway.listeners);
-        listeners.filter(|listener| listener.name == *name).for_each(|listener| listener.attached_routes += 1);
-    };
-    for parents in parents.values() {
-        let accepted = || parents.iter().filter(|parent| parent.accepted.holds);
-        if let [one] = parents.as_slice() {
-            accepted().flat_map(|_| &one.listeners).for_each(|name| add(&one.gateway, name));
-            continue;
+/// How many routes each listener takes.
+#[derive(Debug, Default)]
+pub(crate) struct Attachments {
+    parents: Parents,
+    counts: BTreeMap<ObjectName, BTreeMap<Arc<str>, i32>>,
+}
+
+impl Attachments {
+    /// Knows what Gateways say of routes from now on.
+    pub(crate) fn follow(&mut self, parents: &Parents) {
+        let before = std::mem::replace(&mut self.parents, parents.clone());
+        for difference in parents.since(&before, Arc::ptr_eq) {
+            let (gone, come) = match difference {
+                Difference::Added(_, come) => (None, Some(come)),
+                Difference::Changed(_, gone, come) => (Some(gone), Some(come)),
+                Difference::Removed(_, gone) => (Some(gone), None),
+            };
+            gone.into_iter().for_each(|parents| self.add(parents, -1));
+            come.into_iter().for_each(|parents| self.add(parents, 1));
         }
+    }
+
+    fn add(&mut self, parents: &[ParentStanding], number: i32) {
+        let accepted = parents.iter().filter(|parent| parent.accepted.holds);
         // A route may ask for one listener in several ways.
         let places: BTreeSet<(&ObjectName, &Arc<str>)> =
-            accepted().flat_map(|parent| parent.listeners.iter().map(move |listener| (&parent.gateway, listener))).collect();
-        places.into_iter().for_each(|(gateway, name)| add(gateway, name));
+            accepted.flat_map(|parent| parent.listeners.iter().map(move |listener| (&parent.gateway, listener))).collect();
+        for (gateway, listener) in places {
+            *self.counts.entry(gateway.clone()).or_default().entry(Arc::clone(listener)).or_default() += number;
+        }
+    }
+
+    /// Tells how many routes each listener takes.
+    fn count(&self, gateways: &mut BTreeMap<ObjectName, GatewayStanding>) {
+        for (name, gateway) in gateways {
+            let Some(counts) = self.counts.get(name) else { continue };
+            for listener in &mut gateway.listeners {
+                listener.attached_routes = counts.get(&listener.name).copied().unwrap_or_default();
+            }
+        }
     }
 }
 
@@ -164,25 +190,39 @@ fn each<T: Kind, S>(
     objects.iter().map(standing).collect()
 }
 
+/// What was said of ApiRoutes, with the conflicts that there were.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    standings: SharedMap<ObjectName, Arc<ApiRouteStanding>>,
+    conflicts: BTreeMap<RouteId, Conflicts>,
+}
+
 fn api_routes(
     found: &Found<'_>,
     errors: &Errors<'_>,
     parents: &Parents,
-    memory: &mut Shelf<written::ApiRoute>,
-) -> BTreeMap<ObjectName, Arc<ApiRouteStanding>> {
-    let none = Conflicts::new();
-    let mut standings = Vec::new();
-    for ((name, written), said) in found.world.manifests.api_routes.iter().zip(memory.said()) {
-        let had = found.conflicts.is_empty().then_some(&none);
-        let conflicts = had.or_else(|| found.conflicts.get(&RouteId::api(name.clone()))).unwrap_or(&none);
-        let standing = match said {
-            Some((standing, before)) if before == conflicts => Arc::clone(standing),
-            Some(_) | None => Arc::new(api_route(found, errors, (name, written), parents)),
-        };
-        *said = Some((Arc::clone(&standing), conflicts.clone()));
-        standings.push((name.clone(), standing));
+    memory: &mut Memory,
+) -> SharedMap<ObjectName, Arc<ApiRouteStanding>> {
+    let said = &mut memory.said;
+    let moved = found.conflicts.keys().chain(said.conflicts.keys());
+    let moved = moved.filter(|id| found.conflicts.get(id) != said.conflicts.get(id)).map(|id| &id.name);
+    let stale: BTreeSet<&ObjectName> = memory.api_routes.renewed().iter().chain(moved).collect();
+    let of = |name: &ObjectName| {
+        let written = found.world.manifests.api_routes.get(name)?;
+        Some(Arc::new(api_route(found, errors, (name, written), parents)))
+    };
+    if said.standings.is_empty() {
+        said.standings = stale.into_iter().filter_map(|name| Some((name.clone(), of(name)?))).collect();
+    } else {
+        for name in stale {
+            match of(name) {
+                Some(standing) => drop(said.standings.insert(name.clone(), standing)),
+                None => drop(said.standings.remove(name)),
+            }
+        }
     }
-    standings.into_iter().collect()
+    said.conflicts.clone_from(found.conflicts);
+    said.standings.clone()
 }
 
 fn api_route(

@@ -11,15 +11,19 @@ use std::sync::Arc;
 use cause::{Fault, FaultCause, ObjectName, ObjectRef};
 use crds::standard::{ConfigMap, Gateway, GatewayClass, HttpRoute, Namespace, ReferenceGrant, Secret};
 use crds::v1alpha1::{AiModel, ApiRoute, GatewayConfig, IdentityProvider};
-use ir::{Listener, ListenerId, Model, ModelId, Part, Provider, ProviderId, Route, RouteId, ServiceId, Snapshot};
+use ir::{
+    Difference, Listener, ListenerId, Model, ModelId, Part, Provider, ProviderId, Route, RouteId, ServiceId, SharedMap, Snapshot,
+};
 use jiff::Timestamp;
 
 use crate::backends::Gathered;
+use crate::conflicts::Claims;
 use crate::gateways::Admission;
-use crate::judging::{Conflicts, Parents};
+use crate::judging::{Attachments, Parents, Said};
 use crate::manifests::{Assumption, Cluster, Kind, Objects, Written};
+use crate::projection::Projections;
 use crate::routes::Surroundings;
-use crate::standings::ApiRouteStanding;
+use crate::translation::Timed;
 
 /// What [`crate::translate_again`] remembers from one call to the next. Forgetting it changes no
 /// translation.
@@ -28,6 +32,16 @@ pub struct Memory {
     shared: Option<Shared>,
     pub(crate) api_routes: Shelf<ApiRoute>,
     pub(crate) http_routes: Shelf<HttpRoute>,
+    /// Which requests ApiRoutes claim.
+    pub(crate) claims: Claims,
+    /// What was said of ApiRoutes.
+    pub(crate) said: Said,
+    /// How many routes each listener takes.
+    pub(crate) attachments: Attachments,
+    /// The routes that change by time.
+    pub(crate) timed: Timed,
+    /// What each Gateway has of the routes.
+    pub(crate) projections: Projections,
     snapshot: Snapshot,
 }
 
@@ -39,40 +53,35 @@ impl Memory {
         }
         self.api_routes = Shelf::default();
         self.http_routes = Shelf::default();
+        self.claims = Claims::default();
+        self.said = Said::default();
         self.shared = Some(Shared::of(around));
     }
 
-    /// Puts values that are as they were in the place of equal new ones, so that whoever compares
-    /// snapshots need not look into them. Routes of shelves are the same already.
+    /// Puts what is as it was in the place of what is equal to it, so that whoever compares snapshots need not look into it.
+    /// Routes of shelves are the same already.
     pub(crate) fn share(&mut self, snapshot: &mut Snapshot) {
-        keep(&self.snapshot.keys, &mut snapshot.keys, Arc::ptr_eq);
-        keep(&self.snapshot.providers, &mut snapshot.providers, Arc::ptr_eq);
-        keep(&self.snapshot.services, &mut snapshot.services, Arc::ptr_eq);
-        keep(&self.snapshot.certificates, &mut snapshot.certificates, Arc::ptr_eq);
-        keep(&self.snapshot.models, &mut snapshot.models, |_, _| false);
-        self.snapshot = Snapshot {
-            keys: snapshot.keys.clone(),
-            providers: snapshot.providers.clone(),
-            services: snapshot.services.clone(),
-            certificates: snapshot.certificates.clone(),
-            models: snapshot.models.clone(),
-            ..Snapshot::default()
-        };
+        keep(&self.snapshot.listeners, &mut snapshot.listeners);
+        keep(&self.snapshot.keys, &mut snapshot.keys);
+        keep(&self.snapshot.providers, &mut snapshot.providers);
+        keep(&self.snapshot.services, &mut snapshot.services);
+        keep(&self.snapshot.certificates, &mut snapshot.certificates);
+        keep(&self.snapshot.models, &mut snapshot.models);
+        keep(&self.snapshot.routes, &mut snapshot.routes);
+        self.snapshot = snapshot.clone();
     }
 }
 
-/// Walks both in step: each is sorted, and most of both is the same.
-fn keep<K: Ord, V: PartialEq + Clone>(before: &BTreeMap<K, V>, now: &mut BTreeMap<K, V>, are_one: fn(&V, &V) -> bool) {
-    let mut before = before.iter().peekable();
-    for (id, value) in now {
-        while before.next_if(|(earlier, _)| *earlier < id).is_some() {}
-        if let Some((_, earlier)) = before.next_if(|(earlier, _)| *earlier == id)
-            && !are_one(earlier, value)
-            && earlier == value
-        {
-            *value = earlier.clone();
+/// Makes `now` from `before`, by what differs.
+fn keep<K: Ord + Clone, V: PartialEq + Clone>(before: &SharedMap<K, V>, now: &mut SharedMap<K, V>) {
+    let mut kept = before.clone();
+    for difference in now.since(before, PartialEq::eq) {
+        match difference {
+            Difference::Added(key, value) | Difference::Changed(key, _, value) => drop(kept.insert(key.clone(), value.clone())),
+            Difference::Removed(key, _) => drop(kept.remove(key)),
         }
     }
+    *now = kept;
 }
 
 /// What all routes share.
@@ -151,14 +160,33 @@ fn is_same<T>(before: &Written<T>, now: &Written<T>) -> bool {
     }
 }
 
-/// What objects of one kind meant, sorted by name: walked in step with the objects, because a
-/// search for each would cost more than all else.
+/// What objects of one kind meant, and what of that all of them share.
 #[derive(Debug)]
-pub(crate) struct Shelf<T>(Vec<(ObjectName, Box<Item<T>>)>);
+pub(crate) struct Shelf<T> {
+    /// Sorted by name: walked in step with the objects, because a search for each would cost more than all else.
+    items: Vec<(ObjectName, Box<Item<T>>)>,
+    /// The routes of all.
+    routes: SharedMap<RouteId, Arc<Route>>,
+    /// What Gateways say of them.
+    parents: Parents,
+    /// What they look up, and how many do.
+    asked: BTreeMap<ObjectRef, usize>,
+    /// The Services that they name, how many do, and what came of each.
+    services: BTreeMap<ServiceId, (usize, Result<(), FaultCause>)>,
+    /// The objects that were made anew, or are gone, by the last call.
+    renewed: BTreeSet<ObjectName>,
+}
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self {
+            items: Vec::new(),
+            routes: SharedMap::new(),
+            parents: Parents::new(),
+            asked: BTreeMap::new(),
+            services: BTreeMap::new(),
+            renewed: BTreeSet::new(),
+        }
     }
 }
 
@@ -171,15 +199,13 @@ struct Item<T> {
     parents: Parents,
     missing: BTreeMap<ModelId, Part<Arc<Model>>>,
     leans: Leans,
-    /// What was said of it, with the conflicts that it had.
-    said: Option<(Arc<ApiRouteStanding>, Conflicts)>,
 }
 
 /// What one object leans on beside what all share.
 #[derive(Debug)]
 struct Leans {
     asked: BTreeSet<ObjectRef>,
-    services: Vec<(ServiceId, Result<(), FaultCause>)>,
+    services: Services,
     secrets: Vec<(ObjectName, Option<Written<Secret>>)>,
     config_maps: Vec<(ObjectName, Option<Written<ConfigMap>>)>,
     /// From this time on it means the same...
@@ -209,13 +235,17 @@ impl Leans {
         Self { asked, services, secrets, config_maps, since: now, until }
     }
 
-    fn hold(&self, around: &Surroundings<'_>, gathered: &mut Gathered) -> bool {
+    /// Whether all is as it was, but for the Services.
+    fn hold(&self, around: &Surroundings<'_>) -> bool {
         let (now, manifests) = (around.world.context.now, around.world.manifests);
         let is_its_time = now == self.since || (now > self.since && self.until.is_none_or(|until| now < until));
         is_its_time
             && self.secrets.iter().all(|(name, before)| is_there_same(before.as_ref(), manifests.secrets.get(name)))
             && self.config_maps.iter().all(|(name, before)| is_there_same(before.as_ref(), manifests.config_maps.get(name)))
-            && self.services.iter().all(|(id, before)| gathered.services.is(around.world, id, before, &mut gathered.faults))
+    }
+
+    fn are_on(&self, services: &BTreeSet<ServiceId>) -> bool {
+        self.services.iter().any(|(id, _)| services.contains(id))
     }
 }
 
@@ -228,6 +258,9 @@ fn is_there_same<T>(before: Option<&Written<T>>, now: Option<&Written<T>>) -> bo
 /// The Services that an object names, and what came of each.
 pub(crate) type Services = Vec<(ServiceId, Result<(), FaultCause>)>;
 
+/// An object, and what is known of it.
+type Place<T> = (ObjectName, Option<Box<Item<T>>>);
+
 impl<T: Kind> Shelf<T> {
     /// The routes of every object; those that changed, or lean on what did, are made anew.
     pub(crate) fn routes(
@@ -236,29 +269,126 @@ impl<T: Kind> Shelf<T> {
         objects: &Objects<T>,
         gathered: &mut Gathered,
         make: impl Fn(&Surroundings<'_>, &ObjectName, &Written<T>, &mut Gathered) -> Vec<Route>,
-    ) -> BTreeMap<RouteId, Arc<Route>> {
-        let mut before = std::mem::take(&mut self.0).into_iter().peekable();
-        self.0.reserve(objects.len());
-        let mut routes = Vec::with_capacity(objects.len());
-        let mut parents = Vec::with_capacity(objects.len());
-        for (name, written) in objects {
-            while before.next_if(|(earlier, _)| earlier < name).is_some() {}
-            let known = before.next_if(|(earlier, _)| earlier == name).map(|(_, item)| item);
-            let known = known.filter(|item| is_same(&item.written, written) && item.leans.hold(around, gathered));
-            let item = known.unwrap_or_else(|| Box::new(Item::make(around, (name, written), gathered, &make)));
-            item.tell(around, gathered);
-            parents.extend(item.parents.iter().map(|(route, parents)| (route.clone(), Arc::clone(parents))));
-            routes.extend(item.routes.iter().map(|route| (route.id.clone(), Arc::clone(route))));
-            self.0.push((name.clone(), item));
+    ) -> SharedMap<RouteId, Arc<Route>> {
+        self.renewed.clear();
+        let mut places = self.known(around, objects);
+        let moved = self.moved(around, gathered);
+        if !moved.is_empty() {
+            for (name, place) in &mut places {
+                if let Some(item) = place.take_if(|item| item.leans.are_on(&moved)) {
+                    self.retire(name.clone(), &item);
+                }
+            }
         }
-        gathered.parents.append(&mut parents.into_iter().collect());
-        routes.into_iter().collect()
+        self.items.reserve(places.len());
+        for (name, known) in places {
+            let item = match (known, objects.get(&name)) {
+                (Some(item), _) => item,
+                (None, None) => continue,
+                (None, Some(written)) => {
+                    let item = Box::new(Item::make(around, (&name, written), gathered, &make));
+                    self.take_up(name.clone(), &item);
+                    item
+                }
+            };
+            if !item.faults.is_empty() {
+                gathered.faults.extend(item.faults.iter().cloned());
+            }
+            if !item.missing.is_empty() {
+                gathered.models.add(&item.missing);
+            }
+            self.items.push((name, item));
+        }
+        around.world.ask(self.asked.keys());
+        gathered.parents.append(&self.parents);
+        self.routes.clone()
     }
 
-    /// What was said of each object, in the order of their names.
-    pub(crate) fn said(&mut self) -> impl Iterator<Item = &mut Option<(Arc<ApiRouteStanding>, Conflicts)>> {
-        self.0.iter_mut().map(|(_, item)| &mut item.said)
+    /// All objects in their order, with what is known of those that did not change.
+    fn known(&mut self, around: &Surroundings<'_>, objects: &Objects<T>) -> Vec<Place<T>> {
+        let mut before = std::mem::take(&mut self.items).into_iter().peekable();
+        let mut places = Vec::with_capacity(objects.len());
+        for (name, written) in objects {
+            while let Some((gone, item)) = before.next_if(|(earlier, _)| is_before(earlier, name)) {
+                self.retire(gone, &item);
+            }
+            let known = before.next_if(|(earlier, _)| is_name(earlier, name));
+            places.push(match known {
+                Some((name, item)) if is_same(&item.written, written) && item.leans.hold(around) => (name, Some(item)),
+                Some((_, item)) => {
+                    self.retire(name.clone(), &item);
+                    (name.clone(), None)
+                }
+                None => (name.clone(), None),
+            });
+        }
+        for (gone, item) in before {
+            self.retire(gone, &item);
+        }
+        places
     }
+
+    /// The Services of which something else comes than before.
+    fn moved(&self, around: &Surroundings<'_>, gathered: &mut Gathered) -> BTreeSet<ServiceId> {
+        let Gathered { services, faults, .. } = gathered;
+        let moved = self.services.iter().filter(|(id, (_, before))| !services.is(around.world, id, before, faults));
+        moved.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn retire(&mut self, name: ObjectName, item: &Item<T>) {
+        for route in &item.routes {
+            self.routes.remove(&route.id);
+        }
+        for key in item.parents.keys() {
+            self.parents.remove(key);
+        }
+        for asked in &item.leans.asked {
+            if let Some(count) = self.asked.get_mut(asked) {
+                *count -= 1;
+                if *count == 0 {
+                    self.asked.remove(asked);
+                }
+            }
+        }
+        for (id, _) in &item.leans.services {
+            if let Some((count, _)) = self.services.get_mut(id) {
+                *count -= 1;
+                if *count == 0 {
+                    self.services.remove(id);
+                }
+            }
+        }
+        self.renewed.insert(name);
+    }
+
+    fn take_up(&mut self, name: ObjectName, item: &Item<T>) {
+        for route in &item.routes {
+            self.routes.insert(route.id.clone(), Arc::clone(route));
+        }
+        self.parents.extend(item.parents.iter().map(|(key, parents)| (key.clone(), Arc::clone(parents))));
+        for asked in &item.leans.asked {
+            *self.asked.entry(asked.clone()).or_default() += 1;
+        }
+        for (id, outcome) in &item.leans.services {
+            let known = self.services.entry(id.clone()).or_insert_with(|| (0, outcome.clone()));
+            *known = (known.0 + 1, outcome.clone());
+        }
+        self.renewed.insert(name);
+    }
+
+    /// The objects that were made anew, or are gone, by the last call.
+    pub(crate) const fn renewed(&self) -> &BTreeSet<ObjectName> {
+        &self.renewed
+    }
+}
+
+/// Whether both are one name; most are the very same text.
+fn is_name(one: &ObjectName, other: &ObjectName) -> bool {
+    (Arc::ptr_eq(&one.name, &other.name) && Arc::ptr_eq(&one.namespace, &other.namespace)) || one == other
+}
+
+fn is_before(one: &ObjectName, other: &ObjectName) -> bool {
+    !(Arc::ptr_eq(&one.name, &other.name) && Arc::ptr_eq(&one.namespace, &other.namespace)) && one < other
 }
 
 impl<T: Kind> Item<T> {
@@ -287,14 +417,6 @@ impl<T: Kind> Item<T> {
             missing: apart.models.into_missing(),
             leans: Leans::of(around, asked, services, &routes),
             routes: routes.into_iter().map(Arc::new).collect(),
-            said: None,
         }
-    }
-
-    /// Adds what was found to what all objects gather.
-    fn tell(&self, around: &Surroundings<'_>, gathered: &mut Gathered) {
-        gathered.faults.extend(self.faults.iter().cloned());
-        gathered.models.add(&self.missing);
-        around.world.ask(&self.leans.asked);
     }
 }

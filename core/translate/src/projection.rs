@@ -1,13 +1,12 @@
 //! What one Gateway serves of all that was translated.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cause::ObjectName;
 use ir::{
-    Backend, Key, KeyId, Listener, ListenerId, Method, Model, ModelEndpoint, ModelId, Part, ProviderId, Route, RouteId,
-    ServiceId, Snapshot,
+    Backend, Difference, Key, KeyId, Listener, ListenerId, Method, Model, ModelEndpoint, ModelId, Part, ProviderId, Route,
+    RouteId, ServiceId, SharedMap, Snapshot,
 };
 
 use crate::translation::Translation;
@@ -18,34 +17,31 @@ impl Translation {
     #[must_use]
     pub fn for_gateway(&self, gateway: &ObjectName) -> Snapshot {
         let whole = &self.snapshot;
-        let listeners: BTreeMap<ListenerId, Listener> =
+        let none = OnGateway::default();
+        let here = self.gateways.get(gateway).unwrap_or(&none);
+        let listeners: SharedMap<ListenerId, Listener> =
             of_gateway(&whole.listeners, gateway).map(|(id, listener)| (id.clone(), listener.clone())).collect();
         let shown = listeners.values().filter_map(|listener| listener.certificates.as_result().ok()).flatten();
-        let certificates =
-            shown.filter_map(|id| Some((id.clone(), Arc::clone(whole.certificates.get(id)?)))).collect::<BTreeMap<_, _>>();
-        let routes: BTreeMap<RouteId, Arc<Route>> =
-            whole.routes.iter().filter_map(|(id, route)| Some((id.clone(), on_gateway(route, gateway)?))).collect();
-        let mut needs = Needs::default();
-        routes.values().for_each(|route| needs.add(route));
-        for (_, model) in whole.models.iter().filter(|(id, _)| needs.models.contains(id)).collect::<Vec<_>>() {
-            needs.add_model(model);
-        }
+        let certificates = shown.filter_map(|id| Some((id.clone(), Arc::clone(whole.certificates.get(id)?)))).collect();
+        let models = picked(&whole.models, here.models.keys());
+        let of_models = models.values().filter_map(service_of);
+        let services = picked(&whole.services, here.services.keys().chain(of_models));
         Snapshot {
             certificates,
             keys: self.keys_of(gateway),
-            providers: picked(&whole.providers, &needs.providers),
-            models: picked(&whole.models, &needs.models),
-            services: picked(&whole.services, &needs.services),
+            providers: picked(&whole.providers, here.providers.keys()),
             settings: self.settings.get(gateway).cloned().unwrap_or_else(|| whole.settings.clone()),
+            routes: here.routes.clone(),
+            models,
+            services,
             listeners,
-            routes,
         }
     }
 
     /// The keys that a Gateway must know: those that one of its routes admits, and those that no
     /// Gateway's routes admit, so that their callers learn that they hold a key of no use here.
-    fn keys_of(&self, gateway: &ObjectName) -> BTreeMap<KeyId, Arc<Key>> {
-        let Some(here) = self.doors.get(gateway) else { return BTreeMap::new() };
+    fn keys_of(&self, gateway: &ObjectName) -> SharedMap<KeyId, Arc<Key>> {
+        let Some(here) = self.doors.get(gateway) else { return SharedMap::new() };
         let is_known_here =
             |key: &Key| here.admits(key) || (here.may_meet(key) && !self.doors.values().any(|door| door.admits(key)));
         let keys = self.snapshot.keys.iter().filter(|(_, key)| is_known_here(key));
@@ -87,12 +83,7 @@ pub(crate) fn doors(snapshot: &Snapshot) -> BTreeMap<ObjectName, Door> {
         if !serve.checks.authentication.methods.iter().any(|method| matches!(method, Method::ApiKey(_))) {
             continue;
         }
-        // Listeners are sorted by their Gateways.
-        let mut last = None;
-        for gateway in route.listeners.iter().map(|listener| &listener.gateway) {
-            if last.replace(gateway) == Some(gateway) {
-                continue;
-            }
+        for gateway in gateways_of(route) {
             if !doors.contains_key(gateway) {
                 doors.insert(gateway.clone(), Door::default());
             }
@@ -117,11 +108,11 @@ pub(crate) fn doors(snapshot: &Snapshot) -> BTreeMap<ObjectName, Door> {
 }
 
 fn of_gateway<'a>(
-    listeners: &'a BTreeMap<ListenerId, Listener>,
+    listeners: &'a SharedMap<ListenerId, Listener>,
     gateway: &'a ObjectName,
 ) -> impl Iterator<Item = (&'a ListenerId, &'a Listener)> {
     let first = ListenerId { gateway: gateway.clone(), name: Arc::default() };
-    listeners.range(first..).take_while(move |(id, _)| id.gateway == *gateway)
+    listeners.range_from(&first).take_while(move |(id, _)| id.gateway == *gateway)
 }
 
 /// The route as the Gateway has it: without the listeners of others, of which it must not tell.
@@ -134,44 +125,109 @@ fn on_gateway(route: &Arc<Route>, gateway: &ObjectName) -> Option<Arc<Route>> {
     (!listeners.is_empty()).then(|| Arc::new(Route { listeners, ..Route::clone(route) }))
 }
 
-fn picked<K: Ord + Hash + Clone, V: Clone>(all: &BTreeMap<K, V>, wanted: &HashSet<&K>) -> BTreeMap<K, V> {
-    all.iter().filter(|(id, _)| wanted.contains(id)).map(|(id, value)| (id.clone(), value.clone())).collect()
+fn picked<'a, K: Ord + Clone + 'a, V: Clone>(all: &SharedMap<K, V>, wanted: impl Iterator<Item = &'a K>) -> SharedMap<K, V> {
+    wanted.filter_map(|id| Some((id.clone(), all.get(id)?.clone()))).collect()
 }
 
-/// What routes need.
-#[derive(Default)]
-struct Needs<'a> {
-    services: HashSet<&'a ServiceId>,
-    models: HashSet<&'a ModelId>,
-    providers: HashSet<&'a ProviderId>,
+fn service_of(model: &Part<Arc<Model>>) -> Option<&ServiceId> {
+    match &model.as_result().ok()?.endpoint {
+        ModelEndpoint::Service { service, .. } => Some(service),
+        ModelEndpoint::Url(_) => None,
+    }
 }
 
-impl<'a> Needs<'a> {
-    fn add_model(&mut self, model: &'a Part<Arc<Model>>) {
-        if let Ok(model) = model.as_result()
-            && let ModelEndpoint::Service { service, .. } = &model.endpoint
-        {
-            self.services.insert(service);
+/// What a Gateway has of the routes, and what these need: how many of them each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct OnGateway {
+    routes: SharedMap<RouteId, Arc<Route>>,
+    services: SharedMap<ServiceId, usize>,
+    models: SharedMap<ModelId, usize>,
+    providers: SharedMap<ProviderId, usize>,
+}
+
+impl OnGateway {
+    fn put(&mut self, route: Arc<Route>) {
+        self.count(&route, true);
+        self.routes.insert(route.id.clone(), route);
+    }
+
+    fn take_out(&mut self, id: &RouteId) {
+        if let Some(route) = self.routes.remove(id) {
+            self.count(&route, false);
         }
     }
 
-    fn add(&mut self, route: &'a Route) {
+    fn count(&mut self, route: &Route, comes: bool) {
         let Ok(serve) = route.serve.as_result() else { return };
         for method in &serve.checks.authentication.methods {
             match method {
                 Method::ApiKey(_) => {}
-                Method::Jwt(id) | Method::Introspection(id) => drop(self.providers.insert(id)),
+                Method::Jwt(id) | Method::Introspection(id) => count(&mut self.providers, id, comes),
             }
         }
         for version in &serve.versions {
             match &version.backend {
                 Part::Broken(_) => {}
                 Part::Ready(Backend::Services(shares)) => {
-                    self.services.extend(shares.iter().filter_map(|share| share.service.as_result().ok()));
+                    let named = shares.iter().filter_map(|share| share.service.as_result().ok());
+                    named.for_each(|id| count(&mut self.services, id, comes));
                 }
-                Part::Ready(Backend::Models(models)) => self.models.extend(models),
+                Part::Ready(Backend::Models(models)) => models.iter().for_each(|id| count(&mut self.models, id, comes)),
                 Part::Ready(Backend::Url(_) | Backend::Response(_) | Backend::Redirect(_)) => {}
             }
         }
     }
+}
+
+fn count<K: Ord + Clone>(counts: &mut SharedMap<K, usize>, id: &K, comes: bool) {
+    let before = counts.get(id).copied().unwrap_or_default();
+    match if comes { before + 1 } else { before.saturating_sub(1) } {
+        0 => drop(counts.remove(id)),
+        now => drop(counts.insert(id.clone(), now)),
+    }
+}
+
+/// What each Gateway has of the routes.
+#[derive(Debug, Default)]
+pub(crate) struct Projections {
+    routes: SharedMap<RouteId, Arc<Route>>,
+    gateways: BTreeMap<ObjectName, OnGateway>,
+}
+
+impl Projections {
+    /// Knows that these are all routes from now on.
+    pub(crate) fn follow(&mut self, routes: &SharedMap<RouteId, Arc<Route>>) {
+        let before = std::mem::replace(&mut self.routes, routes.clone());
+        for difference in routes.since(&before, Arc::ptr_eq) {
+            let (gone, come) = match difference {
+                Difference::Added(_, come) => (None, Some(come)),
+                Difference::Changed(_, gone, come) => (Some(gone), Some(come)),
+                Difference::Removed(_, gone) => (Some(gone), None),
+            };
+            for (route, gateway) in gone.into_iter().flat_map(|route| gateways_of(route).map(move |gateway| (route, gateway))) {
+                if let Some(here) = self.gateways.get_mut(gateway) {
+                    here.take_out(&route.id);
+                    if here.routes.is_empty() {
+                        self.gateways.remove(gateway);
+                    }
+                }
+            }
+            for (route, gateway) in come.into_iter().flat_map(|route| gateways_of(route).map(move |gateway| (route, gateway))) {
+                if let Some(route) = on_gateway(route, gateway) {
+                    self.gateways.entry(gateway.clone()).or_default().put(route);
+                }
+            }
+        }
+    }
+
+    /// What each Gateway has that has any route.
+    pub(crate) const fn gateways(&self) -> &BTreeMap<ObjectName, OnGateway> {
+        &self.gateways
+    }
+}
+
+/// The Gateways of a route, each once: listeners are sorted by them.
+fn gateways_of(route: &Route) -> impl Iterator<Item = &ObjectName> {
+    let mut last = None;
+    route.listeners.iter().map(|listener| &listener.gateway).filter(move |gateway| last.replace(*gateway) != Some(*gateway))
 }

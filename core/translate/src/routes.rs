@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
 use crds::v1alpha1::{ApiRoute, ApiRouteSpec, ParentRef, RouteMatch, ValueMatch, ValueMatchType};
-use ir::{HostPattern, Match, Part, PathMatch, Provider, ProviderId, Route, RouteId, RouteKind, Serve, ValuePattern};
+use ir::{HostPattern, Match, Part, PathMatch, Provider, ProviderId, Route, RouteId, RouteKind, Serve, SharedMap, ValuePattern};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use crate::backends::Gathered;
 use crate::conflicts;
 use crate::gateways::Listeners;
 use crate::manifests::Written;
-use crate::memory::Shelf;
+use crate::memory::Memory;
 use crate::parse;
 use crate::rehearsal::{Rehearsal, is_told};
 use crate::report::{Report, closing_fault};
@@ -42,15 +42,16 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn translate(
     around: &Surroundings<'_>,
     gathered: &mut Gathered,
-    memory: &mut Shelf<ApiRoute>,
-) -> BTreeMap<RouteId, Arc<Route>> {
+    memory: &mut Memory,
+) -> SharedMap<RouteId, Arc<Route>> {
     let objects = &around.world.manifests.api_routes;
-    let mut routes = memory.routes(around, objects, gathered, |around, name, written, gathered| {
+    let mut routes = memory.api_routes.routes(around, objects, gathered, |around, name, written, gathered| {
         let Some((route, parents)) = one(around, name, written, gathered) else { return Vec::new() };
         gathered.parents.insert((RouteKind::ApiRoute, name.clone()), Arc::new(parents));
         vec![route]
     });
-    gathered.conflicts = conflicts::find(around.world, &mut routes, around.listeners, &mut gathered.faults);
+    memory.claims.follow(&routes, around.listeners);
+    gathered.conflicts = conflicts::find(around, &mut routes, &memory.claims, &mut gathered.faults);
     for (id, gateways) in &gathered.conflicts {
         let Some(parents) = gathered.parents.get_mut(&(id.kind, id.name.clone())) else { continue };
         for parent in Arc::make_mut(parents) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectRef, Syntax};
 use crds::standard::{EndpointSlice, Service};
-use ir::{Endpoint, ServiceId};
+use ir::{Endpoint, ServiceId, SharedMap};
 use k8s_openapi::api::core::v1::ServicePort;
 use k8s_openapi::api::discovery::v1::EndpointPort;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -69,7 +69,7 @@ impl Services {
     }
 
     /// Those that could be resolved.
-    pub(crate) fn finish(self) -> BTreeMap<ServiceId, Arc<ir::Service>> {
+    pub(crate) fn finish(self) -> SharedMap<ServiceId, Arc<ir::Service>> {
         self.resolved.into_iter().filter_map(|(id, service)| Some((id, service.ok()?))).collect()
     }
 }

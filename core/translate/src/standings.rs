@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use cause::{Fault, ObjectName};
 use crds::v1alpha1 as written;
+use ir::SharedMap;
 
 /// Whether something holds, and why: what a condition says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +188,7 @@ pub struct Standings {
     /// Gateways of ours.
     pub gateways: BTreeMap<ObjectName, GatewayStanding>,
     /// ApiRoutes.
-    pub api_routes: BTreeMap<ObjectName, Arc<ApiRouteStanding>>,
+    pub api_routes: SharedMap<ObjectName, Arc<ApiRouteStanding>>,
     /// HTTPRoutes that name a Gateway of ours.
     pub http_routes: BTreeMap<ObjectName, Vec<ParentStanding>>,
     /// ApiKeys.

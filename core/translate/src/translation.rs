@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Severity};
-use ir::{Settings, Snapshot};
+use ir::{Difference, Route, RouteId, Settings, SharedMap, Snapshot};
 use jiff::Timestamp;
 
 use crate::backends::Gathered;
 use crate::judging::{self, Found};
 use crate::manifests::{Context, Kind, Manifests, Objects, Visit, Written};
 use crate::memory::Memory;
-use crate::projection::{self, Door};
+use crate::projection::{self, Door, OnGateway};
 use crate::report::sorted;
 use crate::routes::Surroundings;
 use crate::settings::Governed;
@@ -37,6 +37,8 @@ pub struct Translation {
     pub next_change: Option<Timestamp>,
     /// Whose keys each Gateway admits.
     pub(crate) doors: BTreeMap<ObjectName, Door>,
+    /// What each Gateway has of the routes.
+    pub(crate) gateways: BTreeMap<ObjectName, OnGateway>,
 }
 
 /// What manifests mean. Reads nothing but its arguments.
@@ -61,17 +63,17 @@ pub fn translate_again(manifests: &Manifests, context: &Context, memory: &mut Me
     let methods = methods(&governed);
     let around = Surroundings { world: &world, listeners: &listeners, providers: &providers, methods: &methods };
     memory.enter(&around);
-    let mut routes = routes::translate(&around, &mut gathered, &mut memory.api_routes);
-    routes.extend(http_routes::translate(&around, &mut gathered, &mut memory.http_routes));
+    let mut routes = routes::translate(&around, &mut gathered, memory);
+    routes.append(&http_routes::translate(&around, &mut gathered, &mut memory.http_routes));
     routes.extend(ingresses::translate(&around, &mut gathered));
     gathered.models.finish(&mut models);
     let mut snapshot = Snapshot {
-        listeners: listeners.served,
-        certificates: listeners.certificates,
+        listeners: listeners.served.into_iter().collect(),
+        certificates: listeners.certificates.into_iter().collect(),
         routes,
-        keys,
-        providers,
-        models,
+        keys: keys.into_iter().collect(),
+        providers: providers.into_iter().collect(),
+        models: models.into_iter().collect(),
         services: gathered.services.finish(),
         settings: governed.whole.settings.clone(),
     };
@@ -79,11 +81,14 @@ pub fn translate_again(manifests: &Manifests, context: &Context, memory: &mut Me
     let faults = sorted(gathered.faults);
     let (parents, conflicts) = (gathered.parents, gathered.conflicts);
     let found = Found { world: &world, governed: &governed, snapshot: &snapshot, faults: &faults, conflicts: &conflicts };
-    let standings = judging::standings(&found, listeners.standings, &parents, &mut memory.api_routes);
-    let next_change = next_change(&snapshot, context.now);
+    let standings = judging::standings(&found, listeners.standings, &parents, memory);
+    memory.timed.follow(&snapshot.routes);
+    memory.projections.follow(&snapshot.routes);
+    let next_change = next_change(&snapshot, &memory.timed, context.now);
     let settings = governed.gateways.into_iter().map(|(name, governing)| (name, governing.config.settings.clone())).collect();
     let doors = projection::doors(&snapshot);
-    Translation { snapshot, faults, asked: world.into_asked(), standings, settings, next_change, doors }
+    let gateways = memory.projections.gateways().clone();
+    Translation { snapshot, faults, asked: world.into_asked(), standings, settings, next_change, doors, gateways }
 }
 
 /// The methods that some Gateway serves beside the usual ones.
@@ -94,13 +99,38 @@ fn methods(governed: &Governed) -> Vec<Arc<str>> {
 }
 
 /// When the first key begins, ends or loses the text that a rotation replaced, or a version ends.
-fn next_change(snapshot: &Snapshot, now: Timestamp) -> Option<Timestamp> {
+fn next_change(snapshot: &Snapshot, timed: &Timed, now: Timestamp) -> Option<Timestamp> {
     let of_keys = snapshot.keys.values().flat_map(|key| {
         [key.not_before, key.expires_at, key.previous.as_ref().map(|previous| previous.until)].into_iter().flatten()
     });
-    let served = snapshot.routes.values().filter_map(|route| route.serve.as_result().ok());
-    let of_versions = served.flat_map(|serve| &serve.versions).filter_map(|version| version.sunset_at);
+    let of_versions = timed.ids.iter().filter_map(|id| snapshot.routes.get(id)).flat_map(|route| ends(route));
     of_keys.chain(of_versions).filter(|instant| *instant > now).min()
+}
+
+/// The routes of which a version ends some time.
+#[derive(Debug, Default)]
+pub(crate) struct Timed {
+    routes: SharedMap<RouteId, Arc<Route>>,
+    ids: BTreeSet<RouteId>,
+}
+
+impl Timed {
+    fn follow(&mut self, routes: &SharedMap<RouteId, Arc<Route>>) {
+        let before = std::mem::replace(&mut self.routes, routes.clone());
+        for difference in routes.since(&before, Arc::ptr_eq) {
+            match difference {
+                Difference::Added(id, route) | Difference::Changed(id, _, route) if ends(route).next().is_some() => {
+                    self.ids.insert(id.clone());
+                }
+                Difference::Added(id, _) | Difference::Changed(id, ..) | Difference::Removed(id, _) => drop(self.ids.remove(id)),
+            }
+        }
+    }
+}
+
+/// When versions of a route end.
+fn ends(route: &Route) -> impl Iterator<Item = Timestamp> {
+    route.serve.as_result().into_iter().flat_map(|serve| &serve.versions).filter_map(|version| version.sunset_at)
 }
 
 /// What readers found, and which objects serve their last good version.

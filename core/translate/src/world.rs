@@ -48,8 +48,12 @@ impl<'a> World<'a> {
     pub(crate) fn new(manifests: &'a Manifests, context: &'a Context) -> Self {
         let mut namespaces = BTreeMap::new();
         let routes = manifests.http_routes.keys().chain(manifests.ingresses.keys());
+        // Names are sorted, so most are of the namespace of the one before.
+        let mut last = None;
         for name in manifests.api_keys.keys().chain(manifests.api_routes.keys()).chain(routes) {
-            namespaces.insert(&*name.namespace, None);
+            if last.replace(&*name.namespace) != Some(&*name.namespace) {
+                namespaces.insert(&*name.namespace, None);
+            }
         }
         for (name, written) in &manifests.namespaces {
             namespaces.insert(&*name.name, written.value().and_then(|object| object.metadata.labels.as_ref()));
@@ -89,7 +93,7 @@ impl<'a> World<'a> {
     }
 
     /// Records what was looked up before.
-    pub(crate) fn ask(&self, asked: &BTreeSet<ObjectRef>) {
+    pub(crate) fn ask<'b>(&self, asked: impl Iterator<Item = &'b ObjectRef>) {
         let mut record = self.asked.borrow_mut();
         for one in asked {
             if !record.contains(one) {

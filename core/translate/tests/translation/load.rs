@@ -135,8 +135,8 @@ fn snapshot(snapshot: &Snapshot) -> Value {
     })
 }
 
-fn keyed<K: std::fmt::Display, V: serde::Serialize>(map: &std::collections::BTreeMap<K, V>) -> Value {
-    Value::Object(map.iter().map(|(key, value)| (key.to_string(), serde_json::to_value(value).unwrap())).collect())
+fn keyed<'a, K: std::fmt::Display + 'a, V: serde::Serialize + 'a>(map: impl IntoIterator<Item = (&'a K, &'a V)>) -> Value {
+    Value::Object(map.into_iter().map(|(key, value)| (key.to_string(), serde_json::to_value(value).unwrap())).collect())
 }
 
 /// Hashes as hexadecimal, names and faults on one line, nothing for what is absent.
