@@ -80,13 +80,21 @@ pub(super) fn data_plane_killed(world: &World) -> Result<(), Failure> {
 /// The leader and then every operator killed under traffic and churn.
 pub(super) fn operator_killed(world: &World) -> Result<(), Failure> {
     let traffic = world.traffic();
+    let wanted = operators()?.len();
     for process in operators()? {
         kill(Some(&process))?;
         fresh_route(world, &format!("killed-{process}"))?;
     }
-    for process in operators()? {
-        kill(Some(&process))?;
+    let killed = operators()?;
+    for process in &killed {
+        kill(Some(process))?;
     }
+    // A container that ended twice is started again only after a while: that is the kubelet's time, not ours.
+    until(PATIENCE, "operators run again", || {
+        let running = operators().map_err(|failure| failure.to_string())?;
+        let is_whole = running.len() == wanted && running.iter().all(|process| !killed.contains(process));
+        if is_whole { Ok(()) } else { Err(format!("{killed:?} became {running:?}")) }
+    })?;
     fresh_route(world, "killed-all")?;
     rolled_out(world, OPERATOR)?;
     programmed(&world.cluster, NAMESPACE, NAME)?;
