@@ -21,7 +21,7 @@ pub(super) fn watch_gap(world: &World) -> Result<(), Failure> {
     }
     let operators = processes::operators()?;
     let each = |signal: &str| operators.iter().try_for_each(|process| processes::signal(process, signal));
-    let (traffic, lists) = (world.traffic(), lists(place));
+    let (traffic, lists, writes) = (world.traffic(), lists(place), writes(place));
     each("STOP")?;
     let missed = miss(world, place);
     each("CONT")?;
@@ -44,6 +44,9 @@ pub(super) fn watch_gap(world: &World) -> Result<(), Failure> {
     until(PATIENCE, "the API server was asked for a new list", || {
         if self::lists(place) > lists { Ok(()) } else { Err("no list since the gap".to_owned()) }
     })?;
+    // What is listed anew says what it said before.
+    let more = self::writes(place) - writes;
+    ensure(more == 0, || format!("{more} writes to what Gateways have, and nothing of it had changed"))?;
     world.cluster.kubectl(&["delete", "apiroutes/gap-new", "apiroutes/gap-changes", "-n", SHOP]).map(drop)
 }
 
@@ -64,9 +67,17 @@ fn miss(world: &World, place: &Place) -> Result<(), Failure> {
 
 /// How many lists of ApiRoutes our pods have asked for so far.
 fn lists(place: &Place) -> usize {
-    let is_list = |event: &Value| event["verb"] == "list" && event["objectRef"]["resource"] == "apiroutes";
-    let log = place.read("logs/audit.log");
-    log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(is_list).count()
+    asked(place, |event| event["verb"] == "list" && event["objectRef"]["resource"] == "apiroutes")
+}
+
+/// How often they wrote to Deployments and Services so far.
+fn writes(place: &Place) -> usize {
+    let is_of = |event: &Value| event["objectRef"]["resource"] == "deployments" || event["objectRef"]["resource"] == "services";
+    asked(place, |event| event["verb"] == "patch" && is_of(event))
+}
+
+fn asked(place: &Place, what: impl Fn(&Value) -> bool) -> usize {
+    place.read("logs/audit.log").lines().filter_map(|line| serde_json::from_str(line).ok()).filter(what).count()
 }
 
 fn get(name: &str) -> Request {
