@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::nearest::nearest;
+use cause::nearest;
+
 use crate::schema::{Schema, SchemaDefect, compile};
 
 /// One kind, as the caller describes it.

@@ -10,7 +10,6 @@
 mod catalog;
 mod document;
 mod metadata;
-mod nearest;
 mod place;
 pub mod report;
 mod schema;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use cause::{FaultCause, Syntax};
+use cause::{FaultCause, Syntax, nearest};
 
-use crate::nearest::nearest;
 use crate::schema::{At, Run, check_key, check_syntax};
 use crate::tree::{Node, Value};
 

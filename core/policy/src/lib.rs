@@ -12,7 +12,6 @@ pub mod jwt;
 pub mod key_text;
 pub mod keys;
 pub mod matching;
-mod nearest;
 pub mod principal;
 pub mod published;
 pub mod query;

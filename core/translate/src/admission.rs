@@ -74,7 +74,7 @@ fn kinds(
             (STANDARD, "HTTPRoute") => drop(kinds.insert(RouteKind::HttpRoute)),
             (group, kind) => {
                 let nearest = (group != crds::GROUP && kind == "ApiRoute").then(|| Arc::from("group: doorward.dev"));
-                let nearest = nearest.or_else(|| crate::nearest::nearest(kind, SERVED));
+                let nearest = nearest.or_else(|| cause::nearest(kind, SERVED));
                 let cause = FaultCause::ValueUnknown { allowed: SERVED.map(Arc::from).to_vec(), nearest };
                 let fault = report.error(&at.field("kinds").index(index).field("kind"), cause);
                 unknown.get_or_insert(fault);
@@ -101,7 +101,7 @@ fn selected(
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         if !OPERATORS.contains(&expression.operator.as_str()) {
             let field = at.field("selector").field("matchExpressions");
-            let nearest = crate::nearest::nearest(&expression.operator, OPERATORS);
+            let nearest = cause::nearest(&expression.operator, OPERATORS);
             let cause = FaultCause::ValueUnknown { allowed: OPERATORS.map(Arc::from).to_vec(), nearest };
             report.error(&field.index(index).field("operator"), cause);
         }

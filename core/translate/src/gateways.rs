@@ -295,7 +295,7 @@ fn protocol(text: &str) -> Result<Protocol, FaultCause> {
         "TLS" | "TCP" | "UDP" => Err(FaultCause::NotHere { what: format!("listeners of protocol {text} are not served").into() }),
         other => {
             let allowed: Vec<Arc<str>> = vec!["HTTP".into(), "HTTPS".into()];
-            let nearest = crate::nearest::nearest(other, allowed.iter().map(|name| &**name));
+            let nearest = cause::nearest(other, allowed.iter().map(|name| &**name));
             Err(FaultCause::ValueUnknown { allowed, nearest })
         }
     }

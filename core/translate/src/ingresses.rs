@@ -157,7 +157,7 @@ fn report_path(written: &HTTPIngressPath, at: &FieldPath, report: &mut Report) -
         "Prefix" | "ImplementationSpecific" => prefix(text),
         other => {
             let allowed = PATH_TYPES.map(Arc::from).to_vec();
-            let nearest = crate::nearest::nearest(other, PATH_TYPES);
+            let nearest = cause::nearest(other, PATH_TYPES);
             report.error(&at.field("pathType"), FaultCause::ValueUnknown { allowed, nearest });
             return None;
         }

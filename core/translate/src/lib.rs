@@ -30,7 +30,6 @@ mod last_good;
 mod manifests;
 mod memory;
 mod models;
-mod nearest;
 mod open;
 mod ownership;
 pub mod parse;

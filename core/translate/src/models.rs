@@ -98,7 +98,7 @@ fn url(
         }
         None => {
             let allowed: Vec<Arc<str>> = CATALOGUE.iter().map(|(id, ..)| Arc::from(*id)).chain([Arc::from("Custom")]).collect();
-            let nearest = crate::nearest::nearest(&spec.provider, allowed.iter().map(|id| &**id));
+            let nearest = cause::nearest(&spec.provider, allowed.iter().map(|id| &**id));
             Err(report.error(&at.field("provider"), FaultCause::ValueUnknown { allowed, nearest }))
         }
     }

@@ -81,7 +81,7 @@ fn checked(
         return Ok(target);
     }
     let beside = manifests.gateway_configs.keys().filter(|name| name.namespace == target.namespace).map(|name| &*name.name);
-    let nearest = crate::nearest::nearest(&target.name, beside);
+    let nearest = cause::nearest(&target.name, beside);
     let reference = cause::BrokenReference { target: ObjectRef::new(CONFIG, target), nearest };
     Err((at, FaultCause::ReferenceNotFound(reference)))
 }

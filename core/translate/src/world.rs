@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{BrokenReference, FaultCause, ObjectName, ObjectRef};
+use cause::{BrokenReference, FaultCause, ObjectName, ObjectRef, nearest};
 use crds::standard::{EndpointSlice, Gateway};
 
 use crate::grants::Grants;
 use crate::manifests::{Context, Manifests, Objects, Written};
-use crate::nearest::nearest;
 use crate::ownership;
 
 /// Everything that one object's translation may look at.

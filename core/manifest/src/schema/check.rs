@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cause::{FaultCause, FieldPath, Segment, Syntax};
+use cause::{FaultCause, FieldPath, Segment, Syntax, nearest};
 use kube_cel::{ErrorKind, Validator};
 
 use super::{Alternatives, ListKind, Others, Rule, RuleId, Schema, Type, words};
-use crate::nearest::nearest;
 use crate::place::Span;
 use crate::tree::{Entry, Node, Value};
 

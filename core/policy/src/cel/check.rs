@@ -6,6 +6,7 @@
 
 mod operators;
 
+use cause::nearest;
 use cel::IdedExpr;
 use cel::common::ast::operators as op;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, SourceInfo};
@@ -16,7 +17,6 @@ use super::resolve::{PATTERN, STEP};
 use super::types::{Phase, Type, fields, type_of, variables};
 use super::values::Pattern;
 use super::{DEPTH, ExpressionFault, LOOPS, NODES, fold, spans};
-use crate::nearest::nearest;
 
 /// What the walk found.
 pub(super) struct Checked {
@@ -368,7 +368,7 @@ fn type_of_literal(literal: &LiteralValue) -> Type {
     }
 }
 
-fn hint(nearest: Option<&str>) -> String {
+fn hint(nearest: Option<std::sync::Arc<str>>) -> String {
     nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-/// The nearest of some names, where one is near enough to be what was meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<Arc<str>> {
+/// The nearest of some names, where one is near enough to be what was meant; of equals the first by the alphabet.
+/// Takes time in the product of the lengths, of which no more than 80 letters are looked at.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<Arc<str>> {
     let typed = folded(name);
     // A third of the letters may be wrong, and one of a short name.
     let allowed = (typed.len() / 3).max(1);
@@ -61,5 +62,6 @@ mod tests {
         check("uri", Some("url"));
         check("x", None);
         check("timeout", None);
+        check("", None);
     }
 }
