@@ -104,6 +104,9 @@ pub enum Stage {
 pub struct Traffic {
     /// How long an answer's head may take, in milliseconds; `None` is the gateway's default.
     pub timeout_ms: Option<u64>,
+    /// How long the whole exchange may take, to the last byte of the answer, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_ms: Option<u64>,
     /// Changes to the request's fields.
     pub request_headers: HeaderChanges,
     /// Changes to the answer's fields.

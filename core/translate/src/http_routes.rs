@@ -245,7 +245,7 @@ fn rule(
         Ok(_) | Err(_) => Some(backends::translate(around.world, references, (name, &at), report, gathered)),
     };
     let (mut shaped, timeout) = (shaped?, timeout?);
-    shaped.traffic.timeout_ms = timeout;
+    shaped.traffic.whole_ms = timeout;
     let backend = match (shaped.redirect, backend) {
         (Some(redirect), _) => Part::Ready(ir::Backend::Redirect(redirect)),
         (None, Some(backend)) => backend,
@@ -254,8 +254,8 @@ fn rule(
     Ok(open::serve(backend, shaped.traffic))
 }
 
-/// The shorter of a rule's two times: no request is sent twice, so that one call and the whole
-/// request take equally long. Zero is no limit (GEP-1742).
+/// The shorter of a rule's two times, each to the last byte of the answer: no request is sent twice, so that one call
+/// and the whole request take equally long. Zero is no limit (GEP-1742).
 fn timeout(
     written: Option<&api::HttpRouteRulesTimeouts>,
     at: &FieldPath,

@@ -30,6 +30,7 @@ pub(crate) fn translate(written: Option<&written::Traffic>, at: &FieldPath, repo
     let (request_headers, response_headers) = (closing(request, report)?, closing(response, report)?);
     Some(Traffic {
         timeout_ms: required(timeout_ms)?,
+        whole_ms: None,
         request_headers,
         response_headers,
         rewrite_path: required(path)?,
@@ -41,6 +42,7 @@ pub(crate) fn translate(written: Option<&written::Traffic>, at: &FieldPath, repo
 pub(crate) fn untouched() -> Traffic {
     Traffic {
         timeout_ms: None,
+        whole_ms: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
         rewrite_path: None,

@@ -82,6 +82,11 @@ pub(super) fn timeouts(context: &Context<'_>, located: &Located<'_>) -> Timeouts
     if let Some(timeout) = located.serve.traffic.timeout {
         timeouts.response_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     }
+    if let Some(whole) = located.serve.traffic.whole {
+        let whole = u64::try_from(whole.as_millis()).unwrap_or(u64::MAX);
+        // Its head may take all of that.
+        (timeouts.response_ms, timeouts.whole_ms) = (whole, Some(whole));
+    }
     timeouts
 }
 

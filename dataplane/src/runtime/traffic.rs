@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) struct Traffic {
     /// How long an answer's head may take.
     pub(crate) timeout: Option<Duration>,
+    /// How long the whole exchange may take.
+    pub(crate) whole: Option<Duration>,
     /// Changes to the request's fields.
     pub(crate) request: HeaderChanges,
     /// Changes to the answer's fields.
@@ -85,6 +87,7 @@ impl Traffic {
         let rewrites = path.is_some() || hostname.is_some();
         Self {
             timeout: traffic.timeout_ms.map(Duration::from_millis),
+            whole: traffic.whole_ms.map(Duration::from_millis),
             request: HeaderChanges::compile(&traffic.request_headers),
             response: HeaderChanges::compile(&traffic.response_headers),
             rewrite: rewrites.then(|| Box::new(Rewrite { path, hostname })),

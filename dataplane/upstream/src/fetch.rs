@@ -40,7 +40,7 @@ impl Upstreams {
         limit_ms: u64,
     ) -> Result<Fetched, cause::Upstream> {
         let backend = || Arc::clone(target.name());
-        let timeouts = Timeouts { connect_ms: limit_ms, response_ms: limit_ms, stream_ms: limit_ms };
+        let timeouts = Timeouts { connect_ms: limit_ms, response_ms: limit_ms, stream_ms: limit_ms, whole_ms: None };
         let whole = async {
             let response = self.send(target, request.map(RequestBody::of), timeouts).await.map_err(|error| match error {
                 SendError::Upstream { cause, .. } => cause,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::uri::Scheme;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 
-use crate::body::{RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::body::{Pace, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::choose;
 use crate::connect::{Fresh, connect};
 use crate::failure::{self, Delivery, SendError, cause_of, is_of_stream, is_untouched};
@@ -28,11 +29,14 @@ pub struct Timeouts {
     pub response_ms: u64,
     /// Between two parts of the answer.
     pub stream_ms: u64,
+    /// From the begin of the call to the last part of the answer; `None` bounds only its steps.
+    pub whole_ms: Option<u64>,
 }
 
 impl From<&ir::Timeouts> for Timeouts {
     fn from(timeouts: &ir::Timeouts) -> Self {
-        Self { connect_ms: timeouts.connect_ms, response_ms: timeouts.response_ms, stream_ms: timeouts.stream_ms }
+        let ir::Timeouts { connect_ms, response_ms, stream_ms, .. } = *timeouts;
+        Self { connect_ms, response_ms, stream_ms, whole_ms: None }
     }
 }
 
@@ -51,11 +55,27 @@ impl Upstreams {
     pub async fn send(
         &self,
         target: &Target,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         timeouts: Timeouts,
     ) -> Result<Response<ResponseBody>, SendError> {
-        let peers = self.peers_of(target, timeouts.connect_ms).await.map_err(SendError::unsent)?;
-        let call = Call { target, timeouts };
+        let Some(limit_ms) = timeouts.whole_ms else {
+            return self.attempts(Call { target, timeouts, until: None }, request).await;
+        };
+        let until = Instant::now() + Duration::from_millis(limit_ms);
+        let call = Call { target, timeouts, until: Some(until) };
+        // A box, because few calls have such a limit, and all have room for this future.
+        match timeout_at(until, Box::pin(self.attempts(call, request))).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                let backend = Arc::clone(target.name());
+                Err(SendError::sent(cause::Upstream::Timeout { backend, limit_ms }))
+            }
+        }
+    }
+
+    async fn attempts(&self, call: Call<'_>, mut request: Request<RequestBody>) -> Result<Response<ResponseBody>, SendError> {
+        let target = call.target;
+        let peers = self.peers_of(target, call.timeouts.connect_ms).await.map_err(SendError::unsent)?;
         let mut history = History::default();
         loop {
             let next = choose::next(&peers, &history.tried, &self.dice).and_then(|index| Some((index, peers.get(index)?)));
@@ -146,6 +166,8 @@ const IN_FLIGHT: usize = 16_384;
 struct Call<'a> {
     target: &'a Target,
     timeouts: Timeouts,
+    /// When all of the answer must be here.
+    until: Option<Instant>,
 }
 
 impl Call<'_> {
@@ -195,11 +217,11 @@ impl Call<'_> {
         let response = Duration::from_millis(self.timeouts.response_ms);
         let unanswered = match h1.exchange(request, length, response).await {
             Ok(head) => {
-                let between = Duration::from_millis(self.timeouts.stream_ms);
+                let pace = self.pace();
                 let body = if h1.all_sent() {
-                    UpstreamBody::of_h1(h1, active, between)
+                    UpstreamBody::of_h1(h1, active, pace)
                 } else {
-                    UpstreamBody::apart(h1.set_apart(std::mem::replace(request.body_mut(), RequestBody::Empty)), active, between)
+                    UpstreamBody::apart(h1.set_apart(std::mem::replace(request.body_mut(), RequestBody::Empty)), active, pace)
                 };
                 return Attempt::Answered(head.map(|()| body));
             }
@@ -236,8 +258,7 @@ impl Call<'_> {
         let whole = std::mem::replace(request, Request::new(RequestBody::Empty));
         let unanswered = match stream.exchange(whole, response).await {
             Ok(response) => {
-                let between = Duration::from_millis(self.timeouts.stream_ms);
-                return self.answer_of_stream(response, stream, active, between);
+                return self.answer_of_stream(response, stream, active);
             }
             Err(unanswered) => unanswered,
         };
@@ -278,14 +299,19 @@ impl Call<'_> {
         }
     }
 
-    fn answer_of_stream(&self, response: Response<Incoming>, stream: Stream, active: Active, between: Duration) -> Attempt {
+    fn answer_of_stream(&self, response: Response<Incoming>, stream: Stream, active: Active) -> Attempt {
         let (mut head, incoming) = response.into_parts();
         if let Err(unsound) = framing::judge_http2(&head) {
             return Attempt::Failed(SendError::sent(self.unsound(unsound.reason())));
         }
         // The version is that of the connection to the upstream; the client has another.
         head.version = Version::HTTP_11;
-        Attempt::Answered(Response::from_parts(head, UpstreamBody::of_stream(incoming, stream, active, between)))
+        Attempt::Answered(Response::from_parts(head, UpstreamBody::of_stream(incoming, stream, active, self.pace())))
+    }
+
+    fn pace(&self) -> Pace {
+        let whole = self.until.zip(self.timeouts.whole_ms);
+        Pace { between: Duration::from_millis(self.timeouts.stream_ms), whole }
     }
 
     fn unsound(&self, reason: &str) -> cause::Upstream {

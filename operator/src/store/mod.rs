@@ -267,16 +267,31 @@ impl Store {
 
 /// What a tree means as an object of its kind; `before` serves on where it means nothing.
 fn read<T: DeserializeOwned>(key: &Key, value: Value, before: Option<&Written<T>>) -> Written<T> {
-    match T::deserialize(&value) {
+    let object = T::deserialize(&value).map_err(|error| vec![misfit(&key.reference(), &error)]);
+    let unserved = if key.kind == Kind::HttpRoute { unserved(&key.reference(), &value) } else { Vec::new() };
+    match object.and_then(|object| if unserved.is_empty() { Ok(object) } else { Err(unserved) }) {
         Ok(object) => Written::Good(Arc::new(object)),
-        Err(error) => {
-            let faults = vec![misfit(&key.reference(), &error)];
-            match before.and_then(Written::value) {
-                Some(good) => Written::LastGood(Arc::clone(good), faults),
-                None => Written::Broken(faults, Arc::new(value)),
-            }
-        }
+        Err(faults) => match before.and_then(Written::value) {
+            Some(good) => Written::LastGood(Arc::clone(good), faults),
+            None => Written::Broken(faults, Arc::new(value)),
+        },
     }
+}
+
+/// What rules ask for that only Gateway API's experimental definitions let pass: a type without these fields would
+/// read the rule as if nobody had asked.
+fn unserved(object: &ObjectRef, value: &Value) -> Vec<Fault> {
+    const FIELDS: [&str; 2] = ["retry", "sessionPersistence"];
+    let rules = value.pointer("/spec/rules").and_then(Value::as_array);
+    let rules = rules.into_iter().flatten().enumerate();
+    let asked =
+        rules.flat_map(|(index, rule)| FIELDS.iter().filter(|field| rule.get(field).is_some()).map(move |field| (index, field)));
+    asked
+        .map(|(index, field)| {
+            let what = format!("`{field}` of a rule is not served here").into();
+            Fault::error(object.clone(), FieldPath::of("spec.rules").index(index).field(field), FaultCause::NotHere { what })
+        })
+        .collect()
 }
 
 /// What an API server let pass and the type does not: its definition of the kind is an older one.

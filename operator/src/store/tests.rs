@@ -241,3 +241,24 @@ proptest! {
         prop_assert_eq!(found.0.snapshot, expected.snapshot);
     }
 }
+
+#[test]
+fn what_only_experimental_definitions_know_closes_its_route() {
+    let kind = Kind::HttpRoute;
+    let rule = |more: Value| {
+        let mut rule = json!({"backendRefs": [{"name": "b", "port": 80}]});
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"spec": {"parentRefs": [{"name": "doorward"}], "rules": [{}, rule]}})
+    };
+    for (more, field) in [
+        (json!({}), None),
+        (json!({"retry": {"attempts": 2}}), Some("spec.rules[1].retry")),
+        (json!({"sessionPersistence": {"type": "Cookie"}}), Some("spec.rules[1].sessionPersistence")),
+    ] {
+        let mut store = Store::new([everywhere(kind)]);
+        tell(&mut store, kind, What::Changed(object("shop/r", 1, rule(more))));
+        let written = store.manifests().http_routes.get(&ObjectName::new("shop", "r")).unwrap();
+        let found = if let Written::Broken(faults, _) = written { Some(faults[0].field.to_string()) } else { None };
+        assert_eq!(found.as_deref(), field);
+    }
+}

@@ -6,6 +6,7 @@ mod response;
 use std::error::Error;
 
 pub use request::{BodyFailure, ClientBody, RequestBody, Upload};
+pub(crate) use response::Pace;
 pub use response::{Cut, Download, End, ResponseBody, UpstreamBody};
 
 /// What a body that fails yields.

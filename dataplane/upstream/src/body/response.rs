@@ -29,6 +29,11 @@ pub enum Cut {
         /// Milliseconds allowed between two parts.
         limit_ms: u64,
     },
+    /// The whole exchange took too long.
+    Late {
+        /// Milliseconds allowed for all of it.
+        limit_ms: u64,
+    },
     /// The connection or stream ended.
     Reset,
     /// The framing is not valid.
@@ -41,7 +46,7 @@ impl Cut {
     pub fn cause(self, backend: &Arc<str>) -> cause::Upstream {
         let backend = Arc::clone(backend);
         match self {
-            Self::Silent { limit_ms } => cause::Upstream::Timeout { backend, limit_ms },
+            Self::Silent { limit_ms } | Self::Late { limit_ms } => cause::Upstream::Timeout { backend, limit_ms },
             Self::Reset => cause::Upstream::Reset { backend, reason: "it ended the connection within its answer".into() },
             Self::Malformed => cause::Upstream::Protocol { backend, reason: "the framing of its answer is not valid".into() },
         }
@@ -52,6 +57,7 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent { limit_ms } => write!(f, "the upstream sent nothing for {limit_ms} ms"),
+            Self::Late { limit_ms } => write!(f, "the upstream's answer was not whole within {limit_ms} ms"),
             Self::Reset => f.write_str("the upstream ended the connection within its answer"),
             Self::Malformed => f.write_str("the framing of the upstream's answer is not valid"),
         }
@@ -178,11 +184,19 @@ struct OfStream {
     watch: Watch,
 }
 
+/// How long a body may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    /// Time allowed between parts.
+    pub(crate) between: Duration,
+    /// When all of it must be here, and how many milliseconds of the exchange that is.
+    pub(crate) whole: Option<(Instant, u64)>,
+}
+
 /// The body of an upstream's answer.
 pub struct UpstreamBody {
     source: Source,
-    /// Time allowed between parts.
-    between: Duration,
+    pace: Pace,
     waiting_since: Option<Instant>,
     download: Option<Rc<Download>>,
 }
@@ -190,42 +204,52 @@ pub struct UpstreamBody {
 impl UpstreamBody {
     /// The body of an answer that `h1` has begun to read. One that is here in full gives the
     /// connection back at once.
-    pub(crate) fn of_h1(mut h1: Box<H1>, active: Active, between: Duration) -> ResponseBody {
+    pub(crate) fn of_h1(mut h1: Box<H1>, active: Active, pace: Pace) -> ResponseBody {
         let whole = if h1.is_at_end() { Some(Bytes::new()) } else { h1.whole_body() };
         match whole {
             Some(bytes) => {
                 finish(h1, &active);
                 ResponseBody::of(bytes)
             }
-            None => Self::of(Source::H1(h1, active), between),
+            None => Self::of(Source::H1(h1, active), pace),
         }
     }
 
     /// The body of an answer that came before its request was whole.
-    pub(crate) fn apart(h1: Rc<RefCell<Box<H1>>>, active: Active, between: Duration) -> ResponseBody {
+    pub(crate) fn apart(h1: Rc<RefCell<Box<H1>>>, active: Active, pace: Pace) -> ResponseBody {
         let is_at_end = h1.borrow().is_at_end();
-        if is_at_end { ResponseBody::Empty } else { Self::of(Source::Apart(h1, active), between) }
+        if is_at_end { ResponseBody::Empty } else { Self::of(Source::Apart(h1, active), pace) }
     }
 
     /// The body of an answer on an HTTP/2 stream.
-    pub(crate) fn of_stream(incoming: Incoming, stream: Stream, active: Active, between: Duration) -> ResponseBody {
+    pub(crate) fn of_stream(incoming: Incoming, stream: Stream, active: Active, pace: Pace) -> ResponseBody {
         if incoming.is_end_stream() {
             return ResponseBody::Empty;
         }
         let of_stream = OfStream { incoming, place: (stream, active), watch: Watch::default() };
-        Self::of(Source::Stream(Box::new(of_stream)), between)
+        Self::of(Source::Stream(Box::new(of_stream)), pace)
     }
 
-    fn of(source: Source, between: Duration) -> ResponseBody {
-        ResponseBody::Upstream(Self { source, between, waiting_since: None, download: None })
+    fn of(source: Source, pace: Pace) -> ResponseBody {
+        ResponseBody::Upstream(Self { source, pace, waiting_since: None, download: None })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let Pace { between, whole } = self.pace;
+        if let Some((until, limit_ms)) = whole
+            && Instant::now() >= until
+            && !self.is_done()
+        {
+            return Poll::Ready(Some(Err(self.cut(Cut::Late { limit_ms }))));
+        }
         let Poll::Ready(item) = self.source.poll_part(cx) else {
-            let since = *self.waiting_since.get_or_insert_with(Instant::now);
-            ready!(self.source.poll_passed(cx, since + self.between));
-            let limit_ms = u64::try_from(self.between.as_millis()).unwrap_or(u64::MAX);
-            return Poll::Ready(Some(Err(self.cut(Cut::Silent { limit_ms }))));
+            let silent = *self.waiting_since.get_or_insert_with(Instant::now) + between;
+            let (until, cut) = match whole {
+                Some((until, limit_ms)) if until < silent => (until, Cut::Late { limit_ms }),
+                Some(_) | None => (silent, Cut::Silent { limit_ms: u64::try_from(between.as_millis()).unwrap_or(u64::MAX) }),
+            };
+            ready!(self.source.poll_passed(cx, until));
+            return Poll::Ready(Some(Err(self.cut(cut))));
         };
         self.waiting_since = None;
         match item {

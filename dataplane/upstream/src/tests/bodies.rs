@@ -299,6 +299,28 @@ fn a_stream_that_falls_silent_is_cut() {
 }
 
 #[test]
+fn an_answer_that_is_not_whole_in_time_is_cut() {
+    on_worker(async {
+        let parts = ["HTTP/1.1 200 OK\r\n\r\nfirst", "second"].map(answer);
+        let upstream = Upstream::following(vec![parts.into_iter().chain([Step::Await]).collect()]).await;
+        let timeouts = Timeouts { whole_ms: Some(60), ..TIMEOUTS };
+        let mut response = Upstreams::new(1).send(&upstream.target(), get(), timeouts).await.unwrap();
+        let download = Rc::new(Download::default());
+        response.body_mut().report_to(Rc::clone(&download));
+        let error = loop {
+            match response.body_mut().frame().await.unwrap() {
+                Ok(_) => {}
+                Err(error) => break error.downcast::<Cut>().unwrap(),
+            }
+        };
+        assert_eq!(*error, Cut::Late { limit_ms: 60 });
+        assert_eq!(download.end(), Some(End::Cut(*error)));
+        assert_eq!(error.cause(&"orders".into()), cause::Upstream::Timeout { backend: "orders".into(), limit_ms: 60 });
+        upstream.speak();
+    });
+}
+
+#[test]
 fn a_client_that_leaves_is_told_to_the_upstream() {
     on_worker(async {
         let upstream = Upstream::following(vec![vec![answer("HTTP/1.1 200 OK\r\n\r\nfirst")]]).await;

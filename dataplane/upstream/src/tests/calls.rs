@@ -209,13 +209,14 @@ fn calls_spread_over_endpoints() {
 #[test]
 fn silence_ends_a_call() {
     on_worker(async {
-        let upstream = Upstream::following(vec![vec![Step::Read]]).await;
-        let timeouts = Timeouts { response_ms: 30, ..TIMEOUTS };
-        let error = Upstreams::new(1).send(&upstream.target(), get(), timeouts).await.err().unwrap();
-        let cause = Cause::Timeout { backend: "Service shop/orders:8080".into(), limit_ms: 30 };
-        assert_eq!(error, SendError::Upstream { cause, delivery: Delivery::Possible });
-        upstream.seen().await;
-        assert_eq!(upstream.seen().await, Seen::End(0));
+        for timeouts in [Timeouts { response_ms: 30, ..TIMEOUTS }, Timeouts { whole_ms: Some(30), ..TIMEOUTS }] {
+            let upstream = Upstream::following(vec![vec![Step::Read]]).await;
+            let error = Upstreams::new(1).send(&upstream.target(), get(), timeouts).await.err().unwrap();
+            let cause = Cause::Timeout { backend: "Service shop/orders:8080".into(), limit_ms: 30 };
+            assert_eq!(error, SendError::Upstream { cause, delivery: Delivery::Possible });
+            upstream.seen().await;
+            assert_eq!(upstream.seen().await, Seen::End(0));
+        }
     });
 }
 

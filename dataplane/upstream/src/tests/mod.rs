@@ -28,7 +28,7 @@ fn on_worker<T>(test: impl Future<Output = T>) -> T {
     runtime.block_on(LocalSet::new().run_until(test))
 }
 
-const TIMEOUTS: Timeouts = Timeouts { connect_ms: 5_000, response_ms: 10_000, stream_ms: 11_000 };
+const TIMEOUTS: Timeouts = Timeouts { connect_ms: 5_000, response_ms: 10_000, stream_ms: 11_000, whole_ms: None };
 
 /// What an upstream does on one connection.
 #[derive(Clone)]
