@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cause::ObjectName;
 use futures_util::stream::{SelectAll, Stream, StreamExt as _};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, TypeMeta};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
@@ -22,6 +22,14 @@ pub struct News {
     /// Where it was looked; `None` is everywhere.
     scope: Option<Arc<str>>,
     event: Event<DynamicObject>,
+}
+
+#[cfg(test)]
+impl News {
+    /// An event of a watch of all namespaces.
+    pub(super) const fn of(kind: ChildKind, event: Event<DynamicObject>) -> Self {
+        Self { kind, scope: None, event }
+    }
 }
 
 /// Tells what is there of the objects of all Gateways in these namespaces (none is all), and each
@@ -101,6 +109,9 @@ impl Live {
 
     fn put(&mut self, kind: ChildKind, mut object: DynamicObject) -> BTreeSet<ObjectName> {
         object.metadata.managed_fields = None;
+        // In a list of a built-in kind, objects do not say what they are.
+        let resource = kind.resource();
+        object.types = Some(TypeMeta { api_version: resource.api_version, kind: resource.kind });
         let name = name(&object);
         let Ok(value) = serde_json::to_value(object) else { return BTreeSet::new() };
         let after = owner(&value, &name);
@@ -199,6 +210,19 @@ mod tests {
         assert_eq!(value.pointer("/metadata/managedFields"), None);
         assert!(live.get(ChildKind::Deployment, &ObjectName::new("shop", "b")).is_none());
         assert!(!live.is_complete(), "the other kinds have not been listed");
+    }
+
+    #[test]
+    fn what_is_listed_is_what_is_watched() {
+        let key = (ChildKind::Service, ObjectName::new("shop", "a"));
+        let told = |event| {
+            let mut live = Live::default();
+            live.note(news(None, event));
+            live.get(key.0, &key.1).cloned()
+        };
+        let watched = object("shop", "a", "web");
+        let listed = DynamicObject { types: None, ..watched.clone() };
+        assert_eq!(told(Event::InitApply(listed)), told(Event::Apply(watched)));
     }
 
     #[test]

@@ -103,6 +103,11 @@ async fn follow<const OUTLINE: bool>(client: Client, source: Source, to: Sender<
                 pauses = Pauses::default();
                 told(source.kind, event)
             }
+            // The next event begins a new list.
+            Err(error) if is_gap(&error) => {
+                tracing::debug!(kind = source.kind.name(), "what changed meanwhile is not told any more, so all is listed");
+                continue;
+            }
             Err(error) => {
                 let what = failed(&error);
                 if let (What::Failing(why), true) = (&what, pauses.is_worth_telling()) {
@@ -129,6 +134,11 @@ fn told<const OUTLINE: bool>(kind: Kind, event: Event<Seen<OUTLINE>>) -> What {
         Event::Apply(seen) => What::Changed(Box::new(seen.into_object(kind))),
         Event::Delete(seen) => What::Gone(seen.into_object(kind).name),
     }
+}
+
+/// Whether the API server no longer knows what changed since the last event (410 Gone): no failure, but a long pause.
+fn is_gap(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 
 fn failed(error: &watcher::Error) -> What {
@@ -172,6 +182,17 @@ mod tests {
         let mut pauses = Pauses::default();
         let waits: Vec<u128> = (0..8).map(|_| pauses.next().as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 4000, 4000]);
+    }
+
+    #[test]
+    fn a_gap_is_told_from_failures() {
+        let check = |code: u16, expected: bool| {
+            let status = kube::core::Status { code, ..kube::core::Status::default() };
+            assert_eq!(is_gap(&watcher::Error::WatchError(Box::new(status))), expected, "{code}");
+        };
+        check(410, true);
+        check(500, false);
+        assert!(!is_gap(&watcher::Error::NoResourceVersion));
     }
 
     #[test]
