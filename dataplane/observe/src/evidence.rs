@@ -247,7 +247,7 @@ pub struct Outcome {
     /// The status that was sent.
     pub status: u16,
     /// Which step refused, and why.
-    pub refused: Option<(Check, Denial)>,
+    pub refused: Option<Box<(Check, Denial)>>,
     /// From the complete head to the last byte of the answer.
     pub duration: Duration,
     /// How long the upstream took to begin its answer.

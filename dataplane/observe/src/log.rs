@@ -157,7 +157,7 @@ impl<'a> Line<'a> {
             query: redact::query(evidence),
             protocol: protocol(received.protocol),
             status: outcome.status,
-            refusal: outcome.refused.as_ref().map(|refused| Refusal::of(refused, docs)),
+            refusal: outcome.refused.as_deref().map(|refused| Refusal::of(refused, docs)),
             shadow: evidence.shadow.iter().map(|refused| Refusal::of(refused, docs)).collect(),
             duration_ms: milliseconds(outcome.duration),
             upstream_ms: outcome.upstream.map(milliseconds),
@@ -388,7 +388,7 @@ mod tests {
             record.evidence.received.head = samples::head(&target, key.as_bytes(), key.as_bytes());
             let requested = key.clone();
             record.outcome.refused =
-                Some((Check::Validate, Denial::Model(cause::Model::NotFound { requested, available: Vec::new() })));
+                Some(Box::new((Check::Validate, Denial::Model(cause::Model::NotFound { requested, available: Vec::new() }))));
             if !located {
                 record.evidence.located = None;
             }

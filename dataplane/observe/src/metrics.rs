@@ -234,7 +234,7 @@ impl Shard {
         }
         self.counts.bytes_in.add(outcome.bytes_in);
         self.counts.bytes_out.add(outcome.bytes_out);
-        if let Some((_, denial)) = &outcome.refused {
+        if let Some((_, denial)) = outcome.refused.as_deref() {
             self.code(&self.counts.refused, denial);
         }
         for (_, denial) in &evidence.shadow {

@@ -97,7 +97,7 @@ fn span(record: &Record, docs: &str) -> Span {
         Some(located) => format!("{method} {}", located.route()),
         None => method.to_owned(),
     };
-    let cause = record.outcome.refused.as_ref();
+    let cause = record.outcome.refused.as_deref();
     let message = cause.map(|(_, denial)| denial.entry().code.to_owned()).unwrap_or_default();
     // The conventions: for a server, only its own failures are errors of the span.
     let failed = record.outcome.status >= 500 || !record.outcome.complete;
@@ -168,7 +168,7 @@ fn own_attributes(record: &Record, docs: &str, all: &mut Vec<KeyValue>) {
         all.extend(principal.team.as_deref().map(|team| text("doorward.team", team)));
         all.extend(principal.key.as_ref().map(|key| text("doorward.key", &key.to_string())));
     }
-    if let Some((check, denial)) = &record.outcome.refused {
+    if let Some((check, denial)) = record.outcome.refused.as_deref() {
         all.push(text("doorward.check", check.as_str()));
         all.extend(refusal(denial, docs));
         all.push(text("error.type", denial.entry().code));
@@ -307,7 +307,7 @@ mod tests {
         record.outcome.usage = Some(Usage { input: 11, output: 22, estimated: false });
         record.outcome.status = 502;
         let denial = cause::Denial::Upstream(Upstream::Reset { backend: "b".into(), reason: "r".into() });
-        record.outcome.refused = Some((Check::Forward, denial));
+        record.outcome.refused = Some(Box::new((Check::Forward, denial)));
         let span = sent(&record);
         assert_eq!(span.name, "HTTP");
         let status = span.status.unwrap();

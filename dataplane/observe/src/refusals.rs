@@ -99,7 +99,7 @@ impl LastHour {
                 continue;
             }
             slot.calls += 1;
-            if let Some((_, denial)) = &record.outcome.refused {
+            if let Some((_, denial)) = record.outcome.refused.as_deref() {
                 let code = denial.entry().code;
                 let route = record.evidence.located.as_ref().map(|located| located.route().clone());
                 let pair = (code, route);
@@ -126,7 +126,7 @@ mod tests {
         let mut record = samples::served("/a");
         record.evidence.received.at = Timestamp::from_second(second).unwrap();
         record.evidence.located = Some(samples::located(ObjectName::new("shop", route)));
-        record.outcome.refused = denial.map(|denial| (Check::Meter, denial));
+        record.outcome.refused = denial.map(|denial| Box::new((Check::Meter, denial)));
         Box::new(record)
     }
 

@@ -149,7 +149,7 @@ impl Report {
     #[must_use]
     pub fn of_call(record: &Record, docs: &str) -> Self {
         let reader = &Reader { docs, find: &nowhere };
-        let refused = record.outcome.refused.as_ref().map(|(check, denial)| (*check, denial));
+        let refused = record.outcome.refused.as_deref().map(|(check, denial)| (*check, denial));
         let decision = record.evidence.received.decision;
         Telling { evidence: &record.evidence, refused, outcome: Some(&record.outcome), reader }.report(Some(decision))
     }

@@ -111,7 +111,7 @@ pub(crate) fn role_missing() -> Denial {
 pub(crate) fn refused(target: &str) -> Record {
     let outcome = Outcome {
         status: 403,
-        refused: Some((Check::Authorize, role_missing())),
+        refused: Some(Box::new((Check::Authorize, role_missing()))),
         duration: Duration::from_micros(1234),
         upstream: None,
         bytes_in: 0,

@@ -81,14 +81,14 @@ impl Finish {
 
     /// The call is refused.
     pub(super) fn refuse(&mut self, rejection: Rejection) {
-        self.record.outcome.refused = Some((rejection.check, rejection.denial));
+        self.record.outcome.refused = Some(Box::new((rejection.check, rejection.denial)));
     }
 
     #[expect(clippy::boxed_local, reason = "it is not moved out of its place before its parts are given away")]
     fn end(mut self: Box<Self>, complete: bool) {
         let outcome = &mut self.record.outcome;
         if let Some(denial) = self.call.cut.as_ref().and_then(|cut| cut.take()) {
-            outcome.refused.get_or_insert((Check::Forward, denial));
+            outcome.refused.get_or_insert_with(|| Box::new((Check::Forward, denial)));
         }
         outcome.duration = Duration::from_nanos(self.worker.clock.monotonic().saturating_sub(self.began));
         outcome.upstream = self.call.upstream;
@@ -105,7 +105,8 @@ impl Finish {
     /// An upstream that cut its answer is why the client's answer ends here.
     fn cut(&mut self, error: &BoxError) {
         if let (Some(cut), Some(backend)) = (error.downcast_ref::<Cut>(), &self.call.backend) {
-            self.record.outcome.refused.get_or_insert((Check::Forward, Denial::Upstream(cut.cause(backend))));
+            let cause = || Box::new((Check::Forward, Denial::Upstream(cut.cause(backend))));
+            self.record.outcome.refused.get_or_insert_with(cause);
         }
     }
 }

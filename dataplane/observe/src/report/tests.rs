@@ -128,7 +128,7 @@ fn a_call_without_a_good_credential() {
     record.evidence.credentials[0].state = CredentialState::Unknown;
     record.evidence.credentials[0].id = None;
     let denial = Denial::Credential(Credential::Unknown { source: "header X-Api-Key".into() });
-    record.outcome.refused = Some((Check::Identify, denial));
+    record.outcome.refused = Some(Box::new((Check::Identify, denial)));
     record.outcome.status = 401;
     check(
         &Report::of_call(&record, DOCS),
@@ -189,7 +189,7 @@ fn nothing_acts_on_a_terminal_and_no_credential_shows() {
     record.evidence.credentials[0].source = "header \u{1b}[2J\u{202e}".into();
     let requested = "m\u{9b}31m\r\ndw_live_4f7k2m9qp3xw8b6n_2JqWz9f0aBcDeFgHiJkLmNoPqRsTuV1x2y3z4".to_owned();
     record.outcome.refused =
-        Some((Check::Validate, Denial::Model(cause::Model::NotFound { requested, available: vec!["gpt".into()] })));
+        Some(Box::new((Check::Validate, Denial::Model(cause::Model::NotFound { requested, available: vec!["gpt".into()] }))));
     let report = Report::of_call(&record, DOCS);
     let text = report.text(Style::Plain, now());
     let both = text.clone() + &serde_json::to_string(&report).unwrap();
