@@ -18,6 +18,7 @@ use serde_json::json;
 use super::*;
 
 mod key_sets;
+mod mutations;
 
 /// 2026-05-01T12:00:00Z.
 const NOW: i64 = 1_777_636_800;
