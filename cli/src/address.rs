@@ -30,6 +30,13 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
+/// Every address of a machine that has these, separated by commas: of both families where one is of IPv6, which a
+/// machine without IPv6 could not listen on.
+pub(crate) fn every(own: &str) -> IpAddr {
+    let mut own = own.split(',').filter_map(|text| text.trim().parse::<IpAddr>().ok());
+    if own.any(|address| address.is_ipv6()) { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +59,13 @@ mod tests {
         check("localhost:http", Err("[::1]:8080"));
         check("70000", Err("[::1]:8080"));
         check("", Err("[::1]:8080"));
+    }
+
+    #[test]
+    fn both_families_are_listened_on_where_there_are_both() {
+        for (own, expected) in [("", "0.0.0.0"), ("10.0.0.1", "0.0.0.0"), ("10.0.0.1,fd00::1", "::"), ("fd00::1", "::")] {
+            assert_eq!(every(own).to_string(), expected, "{own}");
+        }
     }
 
     #[test]

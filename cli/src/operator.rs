@@ -20,6 +20,11 @@ Examples:
 Every flag can be given as a variable too: DOORWARD_NAMESPACE, DOORWARD_IMAGE, ...
 The log goes to standard error; DOORWARD_LOG (else RUST_LOG) says how much of it.";
 
+/// The port of the config stream.
+const STREAM: u16 = 9092;
+/// The port of metrics and health.
+const METRICS: u16 = 9091;
+
 /// `doorward operator`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
@@ -48,12 +53,15 @@ pub(crate) struct Args {
     /// The namespaces whose objects are served; omitted is all
     #[arg(long, value_name = "NAMESPACE,..", env = "DOORWARD_WATCH_NAMESPACES", value_delimiter = ',')]
     watch_namespaces: Vec<String>,
-    /// Where data planes stream from
-    #[arg(long, value_name = "ADDR", env = "DOORWARD_CONFIG_STREAM", default_value = "0.0.0.0:9092", value_parser = address::parse)]
-    config_stream: SocketAddr,
-    /// Where metrics and health are
-    #[arg(long, value_name = "ADDR", env = "DOORWARD_METRICS", default_value = "0.0.0.0:9091", value_parser = address::parse)]
-    metrics: SocketAddr,
+    /// Where data planes stream from; omitted is port 9092 at every address
+    #[arg(long, value_name = "ADDR", env = "DOORWARD_CONFIG_STREAM", value_parser = address::parse)]
+    config_stream: Option<SocketAddr>,
+    /// Where metrics and health are; omitted is port 9091 at every address
+    #[arg(long, value_name = "ADDR", env = "DOORWARD_METRICS", value_parser = address::parse)]
+    metrics: Option<SocketAddr>,
+    /// The addresses of the pod: with one of IPv6 among them both families are listened on
+    #[arg(long, value_name = "IP,..", env = "DOORWARD_POD_IPS", default_value = "", hide_default_value = true)]
+    pod_ips: String,
 }
 
 /// Runs until it is told to stop.
@@ -80,6 +88,7 @@ impl Args {
             Some((namespace, name)) => ObjectName::new(namespace, name),
             None => ObjectName::new(self.namespace.as_str(), self.default_gateway.as_str()),
         };
+        let every = address::every(&self.pod_ips);
         let given = |names: Vec<String>| names.into_iter().filter(|name| !name.is_empty()).collect();
         Options {
             // Two operators outside a cluster that share a name would both lead.
@@ -93,8 +102,8 @@ impl Args {
                 pull_secrets: given(self.image_pull_secrets),
             },
             watch_namespaces: given(self.watch_namespaces),
-            config_stream: self.config_stream,
-            metrics: self.metrics,
+            config_stream: self.config_stream.unwrap_or_else(|| SocketAddr::new(every, STREAM)),
+            metrics: self.metrics.unwrap_or_else(|| SocketAddr::new(every, METRICS)),
         }
     }
 }

@@ -223,7 +223,7 @@ mod tests {
             let status = format!("{}/status", resource.plural);
             assert_eq!(granted(rows, &resource.group, &status, "patch"), kind.has_our_status(), "{kind:?}");
         }
-        for row in CLUSTER.iter().chain(WATCHED).chain(crate::permissions::RELEASE) {
+        for row in CLUSTER.iter().chain(WATCHED).chain(crate::permissions::RELEASE).chain(crate::permissions::API_SERVER) {
             assert!(!row.resources.contains(&"*") && !row.verbs.contains(&"*") && row.group != "*", "{row:?}");
         }
     }

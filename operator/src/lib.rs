@@ -15,6 +15,8 @@ pub mod permissions;
 pub mod provision;
 pub mod reconcile;
 pub mod run;
+#[cfg(test)]
+mod stand;
 pub mod status;
 pub mod store;
 pub mod watch;

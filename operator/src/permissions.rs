@@ -68,13 +68,21 @@ pub const WATCHED: &[Permission] = &[
     permission("", &["serviceaccounts"], FOLLOW, "what data planes of Gateways have"),
     permission("apps", &["deployments"], FOLLOW, "what data planes of Gateways have"),
     permission("policy", &["poddisruptionbudgets"], FOLLOW, "what data planes of Gateways have"),
+    permission("networking.k8s.io", &["networkpolicies"], FOLLOW, "what data planes of Gateways have"),
     permission("autoscaling", &["horizontalpodautoscalers"], FOLLOW, "what data planes of Gateways have"),
     permission("", &["serviceaccounts", "services", "configmaps"], WRITE, "data planes of Gateways"),
     permission("apps", &["deployments"], WRITE, "data planes of Gateways"),
     permission("policy", &["poddisruptionbudgets"], WRITE, "data planes of Gateways"),
+    permission("networking.k8s.io", &["networkpolicies"], WRITE, "data planes of Gateways"),
     permission("autoscaling", &["horizontalpodautoscalers"], WRITE, "data planes of Gateways"),
     permission("", &["secrets"], &["create", "update"], "keys that are generated"),
     permission("events.k8s.io", &["events"], &["create", "patch"], "what became of an object"),
+];
+
+/// What holds in namespace `default` too, where that is not watched.
+pub const API_SERVER: &[Permission] = &[
+    permission("discovery.k8s.io", &["endpointslices"], &["list"], "where API servers are: no URL of a manifest leads there"),
+    permission("", &["services"], &["list"], "where API servers are: no URL of a manifest leads there"),
 ];
 
 /// What holds in the release namespace alone.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use operator::permissions::{CLUSTER, Permission, RELEASE, WATCHED};
+use operator::permissions::{API_SERVER, CLUSTER, Permission, RELEASE, WATCHED};
 use serde_json::Value;
 
 /// The namespace that examples and `charts/install.yaml` install into.
@@ -63,6 +63,7 @@ pub fn permissions() -> String {
     );
     push_rules(&mut text, "cluster", "in the whole cluster: kinds that lie in no namespace", CLUSTER);
     push_rules(&mut text, "watched", "in each watched namespace, or in all", WATCHED);
+    push_rules(&mut text, "apiServer", "in namespace `default`, where the API servers' Service lies", API_SERVER);
     push_rules(&mut text, "release", "in the release namespace", RELEASE);
     text
 }

@@ -1,6 +1,6 @@
 //! What `doorward dataplane` is told.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ An operator starts it in the pods of a Gateway. Every flag can be given as a var
 The access log goes to standard output, one JSON object a line; everything else to standard error.";
 
 /// Where metrics and health listen unless told otherwise: probes come from outside the pod.
-const METRICS: &str = "0.0.0.0:9091";
+const METRICS: u16 = 9091;
 
 /// The port of the config stream.
 const STREAM: u16 = 9092;
@@ -55,9 +55,12 @@ pub(crate) struct Args {
     /// Where the owner asks: status, decisions, explain. It asks for no credential
     #[arg(long, value_name = "ADDR", env = "DOORWARD_MANAGEMENT", default_value = management::ADDRESS, value_parser = address::parse)]
     pub(crate) management: SocketAddr,
-    /// Where metrics and health are
-    #[arg(long, value_name = "ADDR", env = "DOORWARD_METRICS", default_value = METRICS, value_parser = address::parse)]
-    pub(crate) metrics: SocketAddr,
+    /// Where metrics and health are; omitted is port 9091 at the address of listeners
+    #[arg(long, value_name = "ADDR", env = "DOORWARD_METRICS", value_parser = address::parse)]
+    metrics: Option<SocketAddr>,
+    /// The addresses of the pod: with one of IPv6 among them both families are listened on
+    #[arg(long, value_name = "IP,..", env = "DOORWARD_POD_IPS", default_value = "", hide_default_value = true)]
+    pod_ips: String,
     /// Threads that serve; without this one for each core
     #[arg(long, value_name = "N", env = "DOORWARD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
@@ -69,6 +72,16 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn seal_key(&self) -> PathBuf {
         self.seal_key.clone().unwrap_or_else(|| self.state.join("seal.key"))
+    }
+
+    /// Where listeners are.
+    pub(crate) fn listen(&self) -> IpAddr {
+        address::every(&self.pod_ips)
+    }
+
+    /// Where metrics and health are.
+    pub(crate) fn metrics(&self) -> SocketAddr {
+        self.metrics.unwrap_or_else(|| SocketAddr::new(self.listen(), METRICS))
     }
 
     pub(crate) fn subscription(&self) -> Options {

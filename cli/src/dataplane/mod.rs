@@ -28,11 +28,11 @@ use crate::{signals, words};
 pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
     log_to_stderr();
     let management = door(args.management, Door::Management).await?;
-    let metrics = door(args.metrics, Door::Metrics).await?;
+    let metrics = door(args.metrics(), Door::Metrics).await?;
     let seal = seal(&args);
     let held = seal.as_deref().map(restored).unwrap_or_default();
     let options = Options {
-        placement: Placement { in_pod: true, ..Placement::default() },
+        placement: Placement { in_pod: Some(args.listen()), ..Placement::default() },
         workers: args.workers.map_or_else(cores, usize::from),
         clock: Clock::system(),
         log: Box::new(io::stdout()),

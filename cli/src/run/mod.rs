@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
         ));
     }
     let options = Options {
-        placement: Placement { http: args.http, https: args.https, in_pod: false },
+        placement: Placement { http: args.http, https: args.https, in_pod: None },
         workers: args.workers.map_or_else(cores, usize::from),
         clock: Clock::system(),
         log: Box::new(io::stdout()),

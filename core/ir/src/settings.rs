@@ -1,5 +1,6 @@
 //! How data planes behave: `GatewayConfig`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cause::Disclosure;
@@ -24,6 +25,9 @@ pub struct Settings {
     pub docs: Arc<str>,
     /// Which addresses a URL of a manifest may lead to.
     pub reach: Reach,
+    /// Addresses that it may not lead to whatever `reach` says, unless that is [`Reach::Anywhere`]: the API server's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never: Vec<IpAddr>,
 }
 
 impl Default for Settings {
@@ -37,6 +41,7 @@ impl Default for Settings {
             traces: None,
             docs: "https://doorward.dev/causes".into(),
             reach: Reach::Anywhere,
+            never: Vec::new(),
         }
     }
 }

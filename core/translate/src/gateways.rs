@@ -88,10 +88,11 @@ pub(crate) fn translate(world: &World<'_>, governed: &Governed, faults: &mut Vec
             }
             Written::Good(gateway) | Written::LastGood(gateway, _) => {
                 let mut report = Report::new(KIND, name);
+                let unsupported = unsupported_address(world, gateway, &mut report);
                 let standings = all(world, (name, gateway), &mut report, &mut listeners);
                 report.finish(faults);
                 let governing = governed.gateways.get(*name);
-                let mut standing = standing(standings, governing);
+                let mut standing = standing(standings, governing, unsupported.as_ref());
                 if let (Written::LastGood(_, found), true) = (written, standing.accepted.holds) {
                     standing.accepted = Verdict::fails_for("ServingLastGood", &closing_fault(KIND, name, found));
                 }
@@ -107,9 +108,14 @@ fn refused(fault: Arc<Fault>) -> GatewayStanding {
     GatewayStanding { config: None, accepted: Verdict::fails_for("Invalid", &fault), listeners: Vec::new() }
 }
 
-fn standing(listeners: Vec<ListenerStanding>, governing: Option<&Governing>) -> GatewayStanding {
+fn standing(
+    listeners: Vec<ListenerStanding>,
+    governing: Option<&Governing>,
+    unsupported: Option<&Arc<Fault>>,
+) -> GatewayStanding {
     let refused = listeners.iter().find(|listener| !listener.accepted.holds);
     let accepted = match (governing.and_then(|governing| governing.fault.as_ref()), refused) {
+        (None, _) if let Some(fault) = unsupported => Verdict::fails_for("UnsupportedAddress", fault),
         (Some(fault), _) => Verdict::fails_for("InvalidParameters", fault),
         (None, None) if !listeners.is_empty() => Verdict::holds("Accepted"),
         (None, None) => Verdict::fails("ListenersNotValid", "spec.listeners: a Gateway needs a listener."),
@@ -129,7 +135,7 @@ fn all(
     report: &mut Report,
     listeners: &mut Listeners,
 ) -> Vec<ListenerStanding> {
-    whole(gateway, report);
+    whole(world, gateway, report);
     let readings: Vec<Reading> =
         (0..gateway.spec.listeners.len()).filter_map(|index| read(world, (name, gateway), index, report)).collect();
     let mut standings = Vec::new();
@@ -159,16 +165,35 @@ fn all(
 }
 
 /// What a Gateway asks for beside its listeners, and is not served here.
-fn whole(gateway: &Gateway, report: &mut Report) {
+fn whole(world: &World<'_>, gateway: &Gateway, report: &mut Report) {
     let at = FieldPath::of("spec");
     let mut not_here = |field: &str, what: &str| report.warn(&at.field(field), FaultCause::NotHere { what: what.into() });
-    if gateway.spec.addresses.is_some() {
-        not_here("addresses", "addresses are not chosen here; a Gateway has those of its Service, or of the command line");
+    if world.context.is_standalone() && gateway.spec.addresses.is_some() {
+        not_here("addresses", "addresses are not chosen here; a Gateway has those of the command line");
     }
     if gateway.spec.allowed_listeners.is_some() {
         not_here("allowedListeners", "ListenerSets are not served");
     }
 }
+
+/// An address of a type that no Service is given (Gateway API, `UnsupportedAddress`). Whether an address of the other
+/// type can be had is known when its Service has it.
+fn unsupported_address(world: &World<'_>, gateway: &Gateway, report: &mut Report) -> Option<Arc<Fault>> {
+    if world.context.is_standalone() {
+        return None;
+    }
+    let mut addresses = gateway.spec.addresses.iter().flatten().enumerate();
+    let (index, kind) = addresses.find_map(|(index, address)| {
+        let kind = address.r#type.as_deref().unwrap_or(IP_ADDRESS);
+        (kind != IP_ADDRESS).then_some((index, kind))
+    })?;
+    let what = format!("an address of type {kind} cannot be given to a Gateway; ask for one of type {IP_ADDRESS}");
+    let at = FieldPath::of("spec.addresses").index(index).field("type");
+    Some(report.error(&at, FaultCause::NotHere { what: what.into() }))
+}
+
+/// The type of an address that says none.
+const IP_ADDRESS: &str = "IPAddress";
 
 type Read<T> = Result<T, Arc<Fault>>;
 

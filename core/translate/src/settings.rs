@@ -209,6 +209,7 @@ fn settings(world: &World<'_>, spec: &written::GatewayConfigSpec, report: &mut R
             .and_then(|docs| report.need(&at.field("docs").field("baseUrl"), parse::url(&docs.base_url)))
             .map_or(defaults.docs, |url| url.to_string().into()),
         reach: reach(world, spec.upstreams.as_ref()),
+        never: defaults.never,
     }
 }
 

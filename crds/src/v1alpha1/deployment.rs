@@ -23,6 +23,9 @@ pub struct Deployment {
     /// The Service in front of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
+    /// Who may reach their pods inside the cluster; omitted is `Anybody`, as far as policies of others let them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicy>,
     /// Labels that nodes must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "labels")]
@@ -114,6 +117,15 @@ pub enum ExternalTraffic {
     Cluster,
     /// To those of the node that they reach, which keeps the client's address.
     Local,
+}
+
+/// Who may reach pods inside the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NetworkPolicy {
+    /// Nothing is said.
+    Anybody,
+    /// A NetworkPolicy admits everybody to the ports of the listeners and to metrics, and nobody to any other port.
+    Listeners,
 }
 
 /// Up to 16 labels with values as Kubernetes bounds them.

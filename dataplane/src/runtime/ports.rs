@@ -1,7 +1,7 @@
 //! Which listener takes a request: by port, then by the most specific host name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ir::{HostPattern, ListenerId, Protocol};
@@ -35,8 +35,8 @@ pub struct Placement {
     pub http: Option<SocketAddr>,
     /// Serves every TLS listener, instead of the listeners' own ports.
     pub https: Option<SocketAddr>,
-    /// Listeners have the ports of a pod ([`ir::container_port`]) in place of their own.
-    pub in_pod: bool,
+    /// In a pod: listeners have its ports ([`ir::container_port`]) in place of their own, at this address.
+    pub in_pod: Option<IpAddr>,
 }
 
 impl Placement {
@@ -55,9 +55,9 @@ impl Placement {
             PortProtocol::Http => self.http,
             PortProtocol::Https => self.https,
         };
-        given.or_else(|| {
-            let number = if self.in_pod { ir::container_port(port.number)? } else { port.number };
-            Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)))
+        given.or_else(|| match self.in_pod {
+            Some(address) => Some(SocketAddr::new(address, ir::container_port(port.number)?)),
+            None => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.number))),
         })
     }
 }

@@ -62,8 +62,9 @@ impl State {
     }
 
     /// Has URLs lead where a configuration lets them, from now on.
-    pub(crate) fn reach(&self, reach: ir::Reach) -> Guard {
-        let guard = Guard::new(reach, self.never.get().cloned().unwrap_or_default());
+    pub(crate) fn reach(&self, settings: &ir::Settings) -> Guard {
+        let own = self.never.get().into_iter().flat_map(|own| own.iter());
+        let guard = Guard::new(settings.reach, own.chain(&settings.never).copied().collect());
         self.guard.store(Arc::new(guard.clone()));
         guard
     }

@@ -240,3 +240,6 @@ impl Authority {
         AuthorityError::Api { namespace, secret, source: Box::new(source) }
     }
 }
+
+#[cfg(test)]
+mod tests;

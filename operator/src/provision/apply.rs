@@ -44,6 +44,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether it keeps the Gateway from its Service, and so from its addresses.
+    #[must_use]
+    pub const fn is_of_service(&self) -> bool {
+        matches!(self, Self::Refused { kind: ChildKind::Service, .. })
+    }
+
     /// The reason of a condition.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -136,7 +142,7 @@ fn superfluous<'a>(
     own: Option<&ObjectName>,
     uid: &str,
 ) -> Vec<(ChildKind, &'a ObjectName, &'a Value)> {
-    let kinds = [ChildKind::HorizontalPodAutoscaler];
+    let kinds = [ChildKind::HorizontalPodAutoscaler, ChildKind::NetworkPolicy];
     let unasked = kinds.into_iter().filter(|kind| children.iter().all(|child| child.kind != *kind));
     let there = unasked.filter_map(|kind| live.entry(kind, own?).map(|(name, value)| (kind, name, value)));
     there.filter(|(_, _, value)| is_of(value, uid) && value.pointer("/metadata/deletionTimestamp").is_none()).collect()
@@ -328,6 +334,47 @@ mod tests {
         check(Some(1), 2);
         check(Some(4), 4);
         check(Some(9), 5);
+    }
+
+    #[tokio::test]
+    async fn what_a_gateway_had_goes_when_it_is_another_controllers() {
+        use kube::runtime::watcher::Event;
+
+        let (client, log) = crate::stand::client(|_| (200, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}}))).await;
+        let mut live = Live::default();
+        let object = |kind: ChildKind, gateway: &str, uid: &str, is_ending: bool| {
+            let mut object = json!({
+                "apiVersion": kind.resource().api_version, "kind": kind.resource().kind,
+                "metadata": {
+                    "name": format!("{gateway}-doorward"), "namespace": "shop", "uid": uid,
+                    "ownerReferences": [{"apiVersion": "x", "kind": "Gateway", "name": gateway, "uid": "u", "controller": true}],
+                },
+            });
+            if is_ending {
+                object["metadata"]["deletionTimestamp"] = json!("2026-06-01T12:00:00Z");
+            }
+            serde_json::from_value(object).unwrap()
+        };
+        for (kind, gateway, uid, is_ending) in [
+            (ChildKind::Deployment, "web", "1", false),
+            (ChildKind::Service, "web", "2", false),
+            (ChildKind::ConfigMap, "web", "3", true),
+            (ChildKind::Service, "other", "4", false),
+        ] {
+            live.note(super::super::News::of(kind, Event::Apply(object(kind, gateway, uid, is_ending))));
+        }
+        withdraw(&client, &live, &ObjectName::new("shop", "web")).await.unwrap();
+        let mut asked = log.take();
+        asked.sort_by(|one, other| one.1.cmp(&other.1));
+        let told: Vec<(&str, &str, Option<&str>)> = asked
+            .iter()
+            .map(|(method, path, body)| (&**method, &**path, body.pointer("/preconditions/uid").and_then(Value::as_str)))
+            .collect();
+        let expected = [
+            ("DELETE", "/api/v1/namespaces/shop/services/web-doorward", Some("2")),
+            ("DELETE", "/apis/apps/v1/namespaces/shop/deployments/web-doorward", Some("1")),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use k8s_openapi::api::autoscaling::v2::{
     ResourceMetricSource,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -40,6 +41,8 @@ pub enum ChildKind {
     Service,
     /// Its pods.
     Deployment,
+    /// Who may reach its pods, where that is asked for.
+    NetworkPolicy,
     /// How many pods may be taken away at once.
     PodDisruptionBudget,
     /// How many pods there are, where that follows the load.
@@ -48,11 +51,12 @@ pub enum ChildKind {
 
 impl ChildKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
         Self::Deployment,
+        Self::NetworkPolicy,
         Self::PodDisruptionBudget,
         Self::HorizontalPodAutoscaler,
     ];
@@ -65,6 +69,7 @@ impl ChildKind {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::Service => ApiResource::erase::<Service>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         }
@@ -140,6 +145,9 @@ pub fn children(gateway: &Gateway, wanted: &Wanted<'_>, around: &Surroundings) -
     ];
     if let Some(service) = service::service(&family, wanted) {
         children.push(family.child(ChildKind::Service, &service));
+    }
+    if wanted.deployment.and_then(|deployment| deployment.network_policy) == Some(written::NetworkPolicy::Listeners) {
+        children.push(family.child(ChildKind::NetworkPolicy, &service::network_policy(&family, wanted)));
     }
     if let Some(autoscaling) = autoscaling {
         children.push(family.child(ChildKind::HorizontalPodAutoscaler, &autoscaler(&family, autoscaling)));

@@ -19,4 +19,4 @@ pub use apply::{Problem, ProvisionError, reconcile, withdraw};
 pub use children::{Child, ChildKind, Image, Surroundings, Wanted, children};
 pub use live::{Live, News, follow};
 pub use names::child_name;
-pub use service::{Address, addresses};
+pub use service::{Address, addresses, asked};

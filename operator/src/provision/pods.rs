@@ -6,10 +6,10 @@ use std::time::Duration;
 use crds::v1alpha1 as written;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, KeyToPath,
-    LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements,
-    SeccompProfile, SecurityContext, ServiceAccountTokenProjection, TopologySpreadConstraint, Volume, VolumeMount,
-    VolumeProjection,
+    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
+    KeyToPath, LocalObjectReference, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext, ServiceAccountTokenProjection,
+    TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -28,7 +28,7 @@ const LINGER: Duration = Duration::from_secs(10);
 /// From the end of the drain to the kill, in seconds.
 const SPARE: u64 = 5;
 /// Where health is asked for.
-const HEALTH: i32 = 9_091;
+pub(super) const HEALTH: i32 = 9_091;
 
 /// What the allocator does with memory that is free for a moment. A new configuration is made beside the old one; huge
 /// pages and a long delay would keep the room of both.
@@ -116,7 +116,7 @@ fn container(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) ->
         image: Some(around.image.reference.clone()),
         image_pull_policy: around.image.pull_policy.clone(),
         args: Some(arguments(family, around)),
-        env: Some(ALLOCATOR.map(variable).into()),
+        env: Some(ALLOCATOR.map(variable).into_iter().chain([pod_ips()]).collect()),
         ports: Some(ports),
         readiness_probe: Some(probe("/readyz", 2, 2)),
         liveness_probe: Some(probe("/livez", 10, 3)),
@@ -134,6 +134,13 @@ fn container(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) ->
 
 fn variable((name, value): (&str, &str)) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None }
+}
+
+/// The addresses of the pod, which tell whether there is IPv6 to listen on.
+fn pod_ips() -> EnvVar {
+    let field = ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: "status.podIPs".to_owned() };
+    let source = EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() };
+    EnvVar { name: "DOORWARD_POD_IPS".to_owned(), value: None, value_from: Some(source) }
 }
 
 /// What `doorward dataplane` is told.

@@ -1,15 +1,17 @@
 //! The Service of a Gateway, and the addresses that it gives it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crds::standard::Gateway;
 use crds::v1alpha1 as written;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPort, NetworkPolicySpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
 use super::children::{Family, Wanted};
-use super::names;
+use super::{names, pods};
 
 /// One port of a Gateway, whatever number of listeners it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,9 +72,15 @@ pub(super) fn service(family: &Family<'_>, wanted: &Wanted<'_>) -> Option<Servic
         written::ExternalTraffic::Cluster => "Cluster",
         written::ExternalTraffic::Local => "Local",
     });
+    let asked = asked(family.gateway).first().map(ToString::to_string);
+    let (balancer, cluster) = if kind == "LoadBalancer" { (asked, None) } else { (None, asked) };
     Some(Service {
         metadata,
         spec: Some(ServiceSpec {
+            load_balancer_ip: balancer,
+            cluster_ip: cluster,
+            // One family where the cluster has one.
+            ip_family_policy: Some("PreferDualStack".to_owned()),
             type_: Some(kind.to_owned()),
             external_traffic_policy: policy.map(ToOwned::to_owned),
             selector: Some(names::selector(&family.own)),
@@ -93,6 +101,36 @@ fn service_port(port: &Port) -> ServicePort {
         target_port: Some(IntOrString::Int(port.container.into())),
         ..ServicePort::default()
     }
+}
+
+/// Who may reach the pods of a Gateway: everybody the ports of its listeners and metrics, nobody another one. What its
+/// pods call is what routes say, which no policy can tell beforehand.
+pub(super) fn network_policy(family: &Family<'_>, wanted: &Wanted<'_>) -> NetworkPolicy {
+    let listeners = with_ingress(ports(family.gateway), wanted.ingress_tls);
+    let numbers = listeners.iter().map(|port| i32::from(port.container)).chain([pods::HEALTH]);
+    let port = |number| NetworkPolicyPort {
+        port: Some(IntOrString::Int(number)),
+        protocol: Some("TCP".to_owned()),
+        ..NetworkPolicyPort::default()
+    };
+    NetworkPolicy {
+        metadata: family.metadata(),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(family.selector()),
+            policy_types: Some(vec!["Ingress".to_owned()]),
+            ingress: Some(vec![NetworkPolicyIngressRule { ports: Some(numbers.map(port).collect()), from: None }]),
+            egress: None,
+        }),
+    }
+}
+
+/// The addresses that a Gateway asks for (`spec.addresses`). A Service can be given one: what else is asked for is not
+/// had, and told.
+#[must_use]
+pub fn asked(gateway: &Gateway) -> Vec<IpAddr> {
+    let written = gateway.spec.addresses.iter().flatten();
+    let of_type = written.filter(|address| address.r#type.as_deref().is_none_or(|kind| kind == "IPAddress"));
+    of_type.filter_map(|address| address.value.as_ref()?.parse().ok()).collect()
 }
 
 /// Where a Gateway is reached.
@@ -142,6 +180,18 @@ mod tests {
             &[(8080, 50_080, false)],
         );
         check(json!([listener("a", 50_080, "HTTP"), listener("b", 0, "HTTP"), listener("c", 70_000, "HTTP")]), &[]);
+    }
+
+    #[test]
+    fn addresses_that_are_asked_for_are_those_of_ip() {
+        let check = |addresses: Value, expected: &[&str]| {
+            let spec = json!({"gatewayClassName": "c", "listeners": [], "addresses": addresses});
+            let gateway: Gateway = serde_json::from_value(json!({"metadata": {}, "spec": spec})).unwrap();
+            assert_eq!(asked(&gateway).iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+        };
+        check(json!(null), &[]);
+        check(json!([{"type": "IPAddress", "value": "192.0.2.1"}, {"value": "fd00::1"}]), &["192.0.2.1", "fd00::1"]);
+        check(json!([{"type": "IPAddress"}, {"type": "Hostname", "value": "a.example.com"}]), &[]);
     }
 
     #[test]

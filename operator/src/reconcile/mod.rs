@@ -3,6 +3,7 @@
 mod holding;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct Reconciler {
     store: Store,
     publisher: Publisher,
     cluster: Cluster,
+    /// Where API servers are.
+    api_servers: Vec<IpAddr>,
     /// What was translated before.
     memory: Memory,
     holdings: Arc<BTreeMap<ObjectName, Holding>>,
@@ -54,7 +57,8 @@ impl Reconciler {
     #[must_use]
     pub fn new(store: Store, publisher: Publisher, default_gateway: ObjectName) -> Self {
         let cluster = Cluster { default_gateway, gateway_api: None };
-        Self { store, publisher, cluster, memory: Memory::default(), holdings: Arc::default(), lacking: None }
+        let api_servers = Vec::new();
+        Self { store, publisher, cluster, api_servers, memory: Memory::default(), holdings: Arc::default(), lacking: None }
     }
 
     /// What is known.
@@ -72,6 +76,13 @@ impl Reconciler {
     pub fn set_gateway_api(&mut self, version: Option<Arc<str>>) -> bool {
         let changed = self.cluster.gateway_api != version;
         self.cluster.gateway_api = version;
+        changed
+    }
+
+    /// Where API servers are, to which no URL of a manifest may lead; whether that is another answer than before.
+    pub fn set_api_servers(&mut self, addresses: Vec<IpAddr>) -> bool {
+        let changed = self.api_servers != addresses;
+        self.api_servers = addresses;
         changed
     }
 
@@ -101,7 +112,9 @@ impl Reconciler {
         let mut holdings = BTreeMap::new();
         let mut revisions = 0;
         for (gateway, standing) in &translation.standings.gateways {
-            let snapshot = Arc::new(translation.for_gateway(gateway));
+            let mut snapshot = translation.for_gateway(gateway);
+            snapshot.settings.never.clone_from(&self.api_servers);
+            let snapshot = Arc::new(snapshot);
             let revision: Revision = self.publisher.publish(gateway, Arc::clone(&snapshot));
             let before = self.holdings.get(gateway);
             revisions += u64::from(before.is_none_or(|before| before.revision != revision));

@@ -1,6 +1,7 @@
 //! The one task that owns the store: news in, rounds out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use translate::{Manifests, Written};
 
 use super::Shared;
+use super::api_servers;
 use super::contents::Reader;
 use crate::keys::{self, Survey};
 use crate::kinds::Kind;
@@ -96,6 +98,8 @@ pub(super) async fn run(
     let (contents_to, mut contents) = mpsc::unbounded_channel();
     let (version_to, mut version) = mpsc::channel(1);
     let (recalled_to, mut recalled) = mpsc::channel(1);
+    let (api_servers_to, mut api_servers) = mpsc::channel(1);
+    tokio::spawn(api_servers::follow(shared.client.clone(), api_servers_to));
     let mut material = shared.material.clone();
     let reader = Reader::new(shared.client.clone(), contents_to);
     let mut cycle = Cycle {
@@ -121,6 +125,7 @@ pub(super) async fn run(
             },
             Some(content) = contents.recv() => cycle.fill(content),
             Some(version) = version.recv() => cycle.set_version(version),
+            Some(addresses) = api_servers.recv() => cycle.set_api_servers(addresses),
             Some(recalled) = recalled.recv() => cycle.recalled(recalled),
             changed = material.changed() => if changed.is_err() { return } else { Change::Nothing },
             () = sleep_until(wake) => Change::Nothing,
@@ -198,6 +203,11 @@ impl Cycle {
 
     fn set_version(&mut self, version: Option<Arc<str>>) -> Change {
         let changed = self.reconciler.as_mut().is_some_and(|reconciler| reconciler.set_gateway_api(version));
+        if changed { Change::Manifests } else { Change::Nothing }
+    }
+
+    fn set_api_servers(&mut self, addresses: Vec<IpAddr>) -> Change {
+        let changed = self.reconciler.as_mut().is_some_and(|reconciler| reconciler.set_api_servers(addresses));
         if changed { Change::Manifests } else { Change::Nothing }
     }
 

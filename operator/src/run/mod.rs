@@ -1,5 +1,6 @@
 //! The operator as a process: its tasks and what ends them.
 
+mod api_servers;
 mod contents;
 mod cycle;
 mod keeping;

@@ -124,15 +124,17 @@ impl Upkeep {
 
     /// Tells where Gateways are reached and what they lack.
     fn tell(&self, pass: &Pass) {
-        let state = |name: &ObjectName| {
+        let state = |(name, owned): (&ObjectName, &Owned)| {
             let service = ObjectName::new(Arc::clone(&name.namespace), provision::child_name(name));
             let service = self.live.get(ChildKind::Service, &service);
             Provisioned {
                 addresses: service.map(provision::addresses).unwrap_or_default(),
+                asked: provision::asked(&owned.gateway),
                 problems: self.problems.get(name).cloned().unwrap_or_default(),
             }
         };
-        let states: BTreeMap<ObjectName, Provisioned> = pass.gateways.keys().map(|name| (name.clone(), state(name))).collect();
+        let states: BTreeMap<ObjectName, Provisioned> =
+            pass.gateways.iter().map(|(name, owned)| (name.clone(), state((name, owned)))).collect();
         self.states.send_if_modified(|told| {
             let changed = **told != states;
             if changed {

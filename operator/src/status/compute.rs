@@ -1,6 +1,7 @@
 //! What the status of every object should say now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use cause::ObjectName;
@@ -24,6 +25,8 @@ use crate::store::{Key, Known, Pods};
 pub struct Provisioned {
     /// Where it is reached.
     pub addresses: Vec<Address>,
+    /// The addresses that it asks for.
+    pub asked: Vec<IpAddr>,
     /// What it does not have and should.
     pub problems: Vec<Problem>,
 }

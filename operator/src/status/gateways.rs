@@ -1,5 +1,7 @@
 //! The statuses of Gateway API's own kinds.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 use translate::{ClassStanding, GatewayStanding, ListenerStanding};
 
@@ -43,8 +45,16 @@ fn programmed(standing: &GatewayStanding, provisioned: Option<&Provisioned>, wor
     if !standing.is_programmable() {
         return condition(Truth::False, "Invalid", "No listener can be served.".to_owned());
     }
+    if !standing.accepted.holds && standing.accepted.reason == "UnsupportedAddress" {
+        return condition(Truth::False, "Invalid", standing.accepted.message.to_string());
+    }
     if let Some(problem) = provisioned.and_then(|provisioned| provisioned.problems.first()) {
-        return condition(Truth::False, problem.reason(), problem.to_string());
+        let is_address = problem.is_of_service() && provisioned.is_some_and(|provisioned| !provisioned.asked.is_empty());
+        let reason = if is_address { "AddressNotUsable" } else { problem.reason() };
+        return condition(Truth::False, reason, problem.to_string());
+    }
+    if let Some(unusable) = provisioned.and_then(unusable) {
+        return condition(Truth::False, "AddressNotUsable", unusable);
     }
     match word {
         Some(Programmed::Yes) if provisioned.is_none_or(|provisioned| provisioned.addresses.is_empty()) => {
@@ -53,6 +63,16 @@ fn programmed(standing: &GatewayStanding, provisioned: Option<&Provisioned>, wor
         Some(word) => conditions::programmed(word),
         None => condition(Truth::Unknown, "Pending", "It was not translated yet.".to_owned()),
     }
+}
+
+/// Why an address that is asked for is not had, once others are.
+fn unusable(provisioned: &Provisioned) -> Option<String> {
+    if provisioned.addresses.is_empty() {
+        return None;
+    }
+    let is_had = |asked: &IpAddr| provisioned.addresses.contains(&Address::Ip(asked.to_string()));
+    let missing = provisioned.asked.iter().find(|asked| !is_had(asked))?;
+    Some(format!("spec.addresses asks for {missing}, which its Service was not given; a Service is given one address."))
 }
 
 fn listener(standing: &ListenerStanding, gateway: &Condition, generation: i64) -> Value {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use operator::permissions::{CLUSTER, Permission, RELEASE, WATCHED};
+use operator::permissions::{API_SERVER, CLUSTER, Permission, RELEASE, WATCHED};
 use serde_json::Value;
 use tests::charts::NAMESPACE;
 
@@ -71,11 +71,13 @@ fn roles_are_what_the_code_calls() {
     };
     check(&[], &[("", listed(&[CLUSTER, WATCHED])), (NAMESPACE, listed(&[RELEASE]))]);
     let (watched, release) = (listed(&[WATCHED]), listed(&[WATCHED, RELEASE]));
+    let api_server = ("default", listed(&[API_SERVER]));
     check(
         &["watchNamespaces={shop,ai}"],
-        &[("", listed(&[CLUSTER])), ("shop", watched.clone()), ("ai", watched), (NAMESPACE, release.clone())],
+        &[("", listed(&[CLUSTER])), ("shop", watched.clone()), ("ai", watched.clone()), (NAMESPACE, release.clone()), api_server.clone()],
     );
-    check(&["watchNamespaces={doorward-system}"], &[("", listed(&[CLUSTER])), (NAMESPACE, release)]);
+    check(&["watchNamespaces={default}"], &[("", listed(&[CLUSTER])), ("default", watched), (NAMESPACE, release.clone())]);
+    check(&["watchNamespaces={doorward-system}"], &[("", listed(&[CLUSTER])), (NAMESPACE, release), api_server]);
     check(&["rbac.create=false"], &[]);
 }
 

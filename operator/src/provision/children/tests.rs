@@ -42,7 +42,7 @@ fn every_child_is_found_by_its_labels_and_goes_with_its_gateway() {
         "labels": {"cost": "shop", "gateway.networking.k8s.io/gateway-name": "stolen"}, "annotations": {"note": "mine"},
     });
     let gateway = gateway(|gateway| gateway["spec"]["infrastructure"] = infrastructure.clone());
-    let children = made(&gateway, json!({"autoscaling": {"maxReplicas": 4}}));
+    let children = made(&gateway, json!({"autoscaling": {"maxReplicas": 4}, "networkPolicy": "Listeners"}));
     let kinds: Vec<ChildKind> = children.iter().map(|child| child.kind).collect();
     assert_eq!(kinds, ChildKind::ALL);
     for child in &children {
@@ -67,6 +67,39 @@ fn every_child_is_found_by_its_labels_and_goes_with_its_gateway() {
         let wanted = Wanted { deployment: None, drain: Duration::ZERO, ingress_tls: None };
         assert_eq!(super::children(&odd, &wanted, &around()), None, "{field}");
     }
+}
+
+#[test]
+fn a_network_policy_is_made_where_one_is_asked_for() {
+    let policy = |deployment: Value| {
+        let children = made(&gateway(|_| {}), deployment);
+        let child = children.iter().find(|child| child.kind == ChildKind::NetworkPolicy);
+        child.map(|child| child.value["spec"].clone())
+    };
+    assert_eq!((policy(json!({})), policy(json!({"networkPolicy": "Anybody"}))), (None, None));
+    let port = |number: i32| json!({"port": number, "protocol": "TCP"});
+    let spec = policy(json!({"networkPolicy": "Listeners"})).unwrap();
+    assert_eq!(spec["ingress"], json!([{"ports": [port(8080), port(8443), port(9091)]}]));
+    let selected = json!({
+        "app.kubernetes.io/name": "doorward", "app.kubernetes.io/component": "dataplane",
+        "gateway.networking.k8s.io/gateway-name": "web",
+    });
+    assert_eq!((&spec["podSelector"]["matchLabels"], &spec["policyTypes"]), (&selected, &json!(["Ingress"])));
+}
+
+#[test]
+fn a_service_has_the_address_that_is_asked_for_and_both_families_where_there_are_both() {
+    let check = |addresses: Value, deployment: Value, balancer: Value, cluster: Value| {
+        let gateway = gateway(|gateway| gateway["spec"]["addresses"] = addresses.clone());
+        let children = made(&gateway, deployment);
+        let spec = &find(&children, ChildKind::Service)["spec"];
+        assert_eq!((&spec["loadBalancerIP"], &spec["clusterIP"]), (&balancer, &cluster), "{addresses}");
+        assert_eq!(spec["ipFamilyPolicy"], "PreferDualStack");
+    };
+    let one = json!([{"type": "IPAddress", "value": "192.0.2.1"}]);
+    check(json!(null), json!({}), Value::Null, Value::Null);
+    check(one.clone(), json!({}), json!("192.0.2.1"), Value::Null);
+    check(one, json!({"service": {"type": "ClusterIP"}}), Value::Null, json!("192.0.2.1"));
 }
 
 #[test]
