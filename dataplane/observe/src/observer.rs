@@ -37,8 +37,9 @@ const NUDGE: usize = CAPACITY / 4;
 /// A batch is written once it is this long.
 const WRITE: usize = 64 << 10;
 
-/// Calls that are kept for looking back, and the bytes they may hold.
-const KEPT: usize = 4096;
+/// Calls that are kept for looking back, and the bytes they may hold. Few enough to stay in a core's cache: each
+/// record is written to the memory of one that was forgotten.
+const KEPT: usize = 1024;
 const KEPT_BYTES: usize = 16 << 20;
 
 /// What runs.
