@@ -23,6 +23,7 @@ struct Known {
 fn report(request: String) -> Report {
     Report {
         request,
+        object: None,
         verdict: Verdict::Allowed,
         status: None,
         code: None,
