@@ -19,6 +19,10 @@ use crate::store::Key;
 /// How long a Secret that is being made is not missed.
 const ISSUING: Duration = Duration::from_secs(1);
 
+/// How long news wait for others that belong to them: what was just published reaches data planes first, and what they
+/// say of it comes as soon.
+const GATHERED: Duration = Duration::from_millis(100);
+
 /// How many times as long as it took to compute them statuses are left alone then.
 const RESTS: u32 = 3;
 
@@ -59,7 +63,7 @@ pub(super) async fn run(
         let provisioned = Arc::clone(&states.borrow_and_update());
         let Some(pass) = pass else { continue };
         scribe.meet(&pass, &said);
-        again = scribe.rests.filter(|rests| leads && *rests > Instant::now());
+        again = Some(scribe.due(Instant::now())).filter(|due| leads && *due > Instant::now());
         if !leads || again.is_some() {
             continue;
         }
@@ -88,11 +92,26 @@ struct Scribe {
     steady: BTreeMap<ObjectName, Instant>,
     /// Until when nothing is computed again, so that statuses of many objects take a part of one core.
     rests: Option<Instant>,
+    /// Since when there is something new.
+    news: Option<Instant>,
 }
 
 impl Scribe {
     fn new() -> Self {
-        Self { board: Board::default(), begun: Instant::now(), companies: BTreeMap::new(), steady: BTreeMap::new(), rests: None }
+        Self {
+            board: Board::default(),
+            begun: Instant::now(),
+            companies: BTreeMap::new(),
+            steady: BTreeMap::new(),
+            rests: None,
+            news: None,
+        }
+    }
+
+    /// When statuses are to be computed, if there is something new now.
+    fn due(&mut self, now: Instant) -> Instant {
+        let gathered = *self.news.get_or_insert(now) + GATHERED;
+        self.rests.map_or(gathered, |rests| rests.max(gathered))
     }
 
     /// Remembers since when the replicas of each Gateway are the same.
@@ -113,6 +132,7 @@ impl Scribe {
     /// What to write now.
     fn plan(&mut self, pass: &Pass, replicas: &Replicas, provisioned: &BTreeMap<ObjectName, Provisioned>) -> Plan {
         let begun = Instant::now();
+        self.news = None;
         let wanted = self.wanted(pass, replicas, provisioned);
         let plan = self.board.plan(&wanted, &pass.known, Instant::now(), Timestamp::now());
         self.rests = Some(Instant::now() + begun.elapsed() * RESTS);

@@ -17,7 +17,7 @@ const APART: Duration = Duration::from_millis(400);
 /// Waits after a write that failed: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Writes under way at once.
-const FLYING: usize = 24;
+const FLYING: usize = 64;
 
 /// What a status should say.
 #[derive(Clone, Debug, PartialEq)]
