@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cause::{Fault, ObjectRef, Severity};
+use cause::{Fault, Listed, ObjectRef, Severity};
 use ir::{Part, RouteKind, Snapshot};
 use manifest::Finding;
 
@@ -12,8 +12,8 @@ use manifest::Finding;
 pub(crate) struct Effects {
     /// What is closed as a whole.
     objects: BTreeMap<ObjectRef, String>,
-    /// What is closed in part: the fault, and which part.
-    parts: Vec<(Arc<Fault>, String)>,
+    /// What is closed in part: the fault, and which parts.
+    parts: Vec<(Arc<Fault>, Vec<String>)>,
 }
 
 impl Effects {
@@ -48,11 +48,15 @@ impl Effects {
     }
 
     fn close(&mut self, object: ObjectRef, what: impl std::fmt::Display, fault: &Fault) {
-        self.objects.insert(object, sentence(what, fault));
+        self.objects.insert(object, sentence(&[what.to_string()], fault));
     }
 
     fn close_part(&mut self, what: impl std::fmt::Display, fault: &Arc<Fault>) {
-        self.parts.push((Arc::clone(fault), sentence(what, fault)));
+        // Rules of one object stand side by side.
+        match self.parts.last_mut().filter(|(known, _)| known == fault) {
+            Some((_, parts)) => parts.push(what.to_string()),
+            None => self.parts.push((Arc::clone(fault), vec![what.to_string()])),
+        }
     }
 
     /// What an error does; nothing is said of what only warns, or leaves everything served.
@@ -62,11 +66,13 @@ impl Effects {
             return None;
         }
         let whole = fault.object.as_ref().and_then(|object| self.objects.get(object));
-        whole.or_else(|| self.parts.iter().find(|(closed, _)| **closed == *fault).map(|(_, text)| text)).cloned()
+        let parts = || self.parts.iter().find(|(closed, _)| **closed == *fault);
+        whole.cloned().or_else(|| parts().map(|(closed, parts)| sentence(parts, closed)))
     }
 }
 
-fn sentence(what: impl std::fmt::Display, fault: &Fault) -> String {
+fn sentence(parts: &[String], fault: &Fault) -> String {
     let (status, code) = (fault.status().as_u16(), fault.code());
-    format!("{what} answers {status} {code} until this is mended; nothing else is affected")
+    let answer = if parts.len() == 1 { "answers" } else { "answer" };
+    format!("{} {answer} {status} {code} until this is mended; nothing else is affected", Listed(parts))
 }

@@ -21,7 +21,7 @@ mod view;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -81,12 +81,8 @@ pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, reque
     let mut trail = Trail::default();
     let context = Context { runtime: &runtime, worker: &worker, connection: &connection, explaining: false, live: true };
     let served = {
-        let mut serving = pin!(serve(&context, (&mut parts, body), &mut finish, &mut trail));
-        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-            Ok(polled) => polled,
-            Err(_) => Poll::Ready(Err(Rejection { check: Check::Forward, denial: Denial::Route(cause::Route::Internal) })),
-        })
-        .await
+        let serving = pin!(serve(&context, (&mut parts, body), &mut finish, &mut trail));
+        isolated(serving).await
     };
     let response = match served {
         Ok(mut response) => {
@@ -105,6 +101,16 @@ pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, reque
         }
     };
     finish::attach(response, finish)
+}
+
+/// What a request comes to. A panic in it is a defect of ours: it ends that request, and no other.
+fn isolated<'s, T>(
+    mut serving: Pin<&'s mut (impl Future<Output = Result<T, Rejection>> + 's)>,
+) -> impl Future<Output = Result<T, Rejection>> + 's {
+    poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+        Ok(polled) => polled,
+        Err(_) => Poll::Ready(Err(Rejection { check: Check::Forward, denial: Denial::Route(cause::Route::Internal) })),
+    })
 }
 
 /// What was received, before any judgement.
@@ -185,6 +191,36 @@ pub(crate) fn enforce(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One thread serves all calls of a worker, so a panic must end neither it nor another call.
+    #[tokio::test]
+    async fn a_panic_ends_one_call() {
+        for (waits, panics) in [(0, true), (1, true), (2, false)] {
+            let call = async {
+                for _ in 0..waits {
+                    tokio::task::yield_now().await;
+                }
+                assert!(!panics, "a defect");
+                Ok(waits)
+            };
+            let other = async {
+                tokio::task::yield_now().await;
+                Ok("served")
+            };
+            let (call, other) = (pin!(call), pin!(other));
+            let (call, other) = tokio::join!(isolated(call), isolated(other));
+            assert!(matches!(other, Ok("served")));
+            match call {
+                Ok(served) => assert_eq!((served, panics), (waits, false)),
+                Err(Rejection { check, denial }) => {
+                    let entry = denial.entry();
+                    assert_eq!((check, entry.code, entry.status.as_u16(), panics), (Check::Forward, "route.internal", 500, true));
+                    let told = cause::view(&denial, cause::Audience::Owner, "");
+                    assert!(!format!("{told:?}").contains("a defect"), "{told:?}");
+                }
+            }
+        }
+    }
 
     fn state_of<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
         size_of::<F>()

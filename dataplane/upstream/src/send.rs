@@ -55,16 +55,14 @@ impl Upstreams {
     pub async fn send(
         &self,
         target: &Target,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         timeouts: Timeouts,
     ) -> Result<Response<ResponseBody>, SendError> {
-        let Some(limit_ms) = timeouts.whole_ms else {
-            return self.attempts(Call { target, timeouts, until: None }, request).await;
-        };
-        let until = Instant::now() + Duration::from_millis(limit_ms);
-        let call = Call { target, timeouts, until: Some(until) };
+        let whole = timeouts.whole_ms.map(|limit_ms| (Instant::now() + Duration::from_millis(limit_ms), limit_ms));
+        let call = Call { target, timeouts, until: whole.map(|(until, _)| until) };
+        let Some((until, limit_ms)) = whole else { return self.attempts(&call, &mut request).await };
         // A box, because few calls have such a limit, and all have room for this future.
-        match timeout_at(until, Box::pin(self.attempts(call, request))).await {
+        match timeout_at(until, Box::pin(self.attempts(&call, &mut request))).await {
             Ok(answered) => answered,
             Err(_) => {
                 let backend = Arc::clone(target.name());
@@ -73,7 +71,7 @@ impl Upstreams {
         }
     }
 
-    async fn attempts(&self, call: Call<'_>, mut request: Request<RequestBody>) -> Result<Response<ResponseBody>, SendError> {
+    async fn attempts(&self, call: &Call<'_>, request: &mut Request<RequestBody>) -> Result<Response<ResponseBody>, SendError> {
         let target = call.target;
         let peers = self.peers_of(target, call.timeouts.connect_ms).await.map_err(SendError::unsent)?;
         let mut history = History::default();
@@ -82,7 +80,7 @@ impl Upstreams {
             let Some((index, peer)) = next else {
                 return Err(SendError::unsent(cause::Upstream::NoEndpoints { backend: Arc::clone(target.name()) }));
             };
-            match call.attempt(peer, history.distrusts_kept(), &mut request).await {
+            match call.attempt(peer, history.distrusts_kept(), request).await {
                 Attempt::Answered(response) => return Ok(response),
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again(why, error) => {

@@ -111,3 +111,36 @@ fn what_cannot_be_read_is_refused() {
     assert!(decode(&resource.id(), b"\xff\x00garbage").is_err());
     assert!(decode_id(b"").is_err());
 }
+
+/// Bytes of another kind of operator, or of none: each is taken whole or refused, and none panics.
+#[test]
+fn changed_bytes_are_read_whole_or_refused() {
+    let mut taken = 0;
+    for resource in [Resource::Settings(Box::default()), Resource::Key(key()), broken_model()] {
+        let encoded = encode(&resource).unwrap();
+        let id = resource.id();
+        for at in 0..encoded.value.len() {
+            let mut check = |bytes: Vec<u8>| {
+                if let Ok(read) = decode(&id, &bytes) {
+                    let again = encode(&read).unwrap();
+                    assert_eq!(decode(&id, &again.value).unwrap(), read);
+                    taken += 1;
+                }
+            };
+            check(encoded.value[..at].to_vec());
+            check([&encoded.value[..at], &encoded.value[at + 1..]].concat());
+            // Lengths, tags, breaks and the first bytes of other types among them.
+            for byte in [0x00, 0x1b, 0x3b, 0x5b, 0x5f, 0x7b, 0x7f, 0x9b, 0x9f, 0xbb, 0xbf, 0xdb, 0xf6, 0xfb, 0xff] {
+                let mut bytes = encoded.value.to_vec();
+                bytes[at] = byte;
+                check(bytes);
+            }
+            let mut bytes = encoded.id.to_vec();
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 0x5a;
+                let _ = decode_id(&bytes);
+            }
+        }
+    }
+    assert!(taken > 0, "a letter of a name may be another one");
+}
