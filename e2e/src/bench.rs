@@ -95,33 +95,40 @@ impl Scene {
 /// Something could not be done. A missed bar is no error, but the exit code tells.
 pub fn run(cluster: &Cluster, words: &[&str]) -> Result<ExitCode, Failure> {
     let settings = Settings::read(words)?;
-    let mut scene = Scene::prepare(cluster, 0)?;
     let mut report = Report::default();
-    WARMING.run(&mut scene, "warming up")?;
-    let before = Series::read(&scene)?;
-    idle(&mut report);
-    scene.many = settings.routes;
-    fill::fill(&scene, &mut report)?;
-    if settings.has(Part::Churn) {
-        let turns = |pace: Duration| (f64::from(settings.seconds) / pace.as_secs_f64() / 3.0).ceil() as usize;
-        let steady = Churn { pace: STEADY, turns: turns(STEADY) };
-        churn(&mut scene, &mut report, ("One change a second", steady))?;
-        let burst = Churn { pace: BURST, turns: turns(BURST) / 3 };
-        churn(&mut scene, &mut report, ("Ten changes a second", burst))?;
-        report.title("What there is to be scraped");
-        Series::read(&scene)?.tell(&before, &mut report);
-    }
-    if settings.has(Part::Starts) {
-        starts::starts(&mut scene, &mut report)?;
-    }
-    if !settings.keep {
-        cluster.kubectl(&["delete", "namespaces", "-l", LABEL, "--wait=false"])?;
-    }
+    let measured = measure(cluster, &settings, &mut report);
+    // What was found before something failed is found all the same.
     say(&format!("{report}\n"));
     if settings.json {
         println!("{}", report.json());
     }
+    measured?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn measure(cluster: &Cluster, settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    let mut scene = Scene::prepare(cluster, 0)?;
+    WARMING.run(&mut scene, "warming up")?;
+    let before = Series::read(&scene)?;
+    idle(report);
+    scene.many = settings.routes;
+    fill::fill(&scene, report)?;
+    if settings.has(Part::Churn) {
+        let turns = |pace: Duration| (f64::from(settings.seconds) / pace.as_secs_f64() / 3.0).ceil() as usize;
+        let steady = Churn { pace: STEADY, turns: turns(STEADY) };
+        churn(&mut scene, report, ("One change a second", steady))?;
+        let burst = Churn { pace: BURST, turns: turns(BURST) / 3 };
+        churn(&mut scene, report, ("Ten changes a second", burst))?;
+        report.title("What there is to be scraped");
+        Series::read(&scene)?.tell(&before, report);
+    }
+    if settings.has(Part::Starts) {
+        starts::starts(&mut scene, report)?;
+    }
+    if !settings.keep {
+        cluster.kubectl(&["delete", "namespaces", "-l", LABEL, "--wait=false"])?;
+    }
+    Ok(())
 }
 
 /// What both take while nothing is asked of them.

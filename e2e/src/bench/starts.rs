@@ -34,6 +34,7 @@ pub(super) fn starts(scene: &mut Scene, report: &mut Report) -> Result<(), Failu
         Ok::<_, Failure>(scene.cluster.kubectl(&list)?.lines().map(str::to_owned).collect::<Vec<_>>())
     };
     let (planes, operators) = (pods(Role::DataPlane)?, pods(Role::Operator)?);
+    let counts = (planes.len(), operators.len());
     let plane = planes.first().ok_or_else(|| Failure::new("there is no data plane"))?;
 
     let step = Step::begin("a deleted data plane");
@@ -41,7 +42,7 @@ pub(super) fn starts(scene: &mut Scene, report: &mut Report) -> Result<(), Failu
     delete(scene, std::slice::from_ref(plane))?;
     report.judge("data plane in a new pod, until ready", "s", start.until_ready()?, BAR);
     step.end("");
-    rolled_out(scene)?;
+    rolled_out(scene, counts)?;
 
     let step = Step::begin("a killed data plane");
     let start = Start::watch(scene, Role::DataPlane)?;
@@ -55,7 +56,7 @@ pub(super) fn starts(scene: &mut Scene, report: &mut Report) -> Result<(), Failu
     };
     report.judge("data plane in its old pod, until ready", "s", found, BAR);
     step.end("");
-    rolled_out(scene)?;
+    rolled_out(scene, counts)?;
 
     let step = Step::begin("deleted operators");
     let start = Start::watch(scene, Role::Operator)?;
@@ -73,7 +74,7 @@ pub(super) fn starts(scene: &mut Scene, report: &mut Report) -> Result<(), Failu
     report.tell("operator, until the status of that route is written", "s", began.map(|began| uptime() - began));
     written(&mut writer, &route.delete())?;
     step.end("");
-    rolled_out(scene)
+    rolled_out(scene, counts)
 }
 
 /// What is known before something starts.
@@ -152,20 +153,18 @@ fn until_served(scene: &Scene, route: &Route) -> Result<f64, Failure> {
     })
 }
 
-/// Waits until everything is as before.
-fn rolled_out(scene: &Scene) -> Result<(), Failure> {
+/// Waits until everything is as before: as many processes as there were `(data planes, operators)`, where they can be seen.
+fn rolled_out(scene: &Scene, (planes, operators): (usize, usize)) -> Result<(), Failure> {
     let list = ["get", "deployments", "-n", NAMESPACE, "-l", Role::DataPlane.labels(), "-o", "name"];
-    let planes = scene.cluster.kubectl(&list)?;
-    for deployment in planes.lines().chain([OPERATOR]) {
+    let deployments = scene.cluster.kubectl(&list)?;
+    for deployment in deployments.lines().chain([OPERATOR]) {
         scene.cluster.kubectl(&["rollout", "status", deployment, "-n", NAMESPACE, "--timeout=120s"])?;
     }
-    let wanted = |role: Role| scene.cluster.kubectl(&["get", "pods", "-n", NAMESPACE, "-l", role.labels(), "-o", "name"]);
-    until(PATIENCE, "old pods are gone", || {
-        for role in [Role::DataPlane, Role::Operator] {
-            let (pods, running) = (wanted(role).map_err(|failure| failure.to_string())?, role.processes());
-            let running = running.map_err(|failure| failure.to_string())?.len();
-            if running > 0 && running != pods.lines().count() {
-                return Err(format!("{running} processes of {}", pods.lines().count()));
+    until(PATIENCE, "old processes are gone", || {
+        for (role, expected) in [(Role::DataPlane, planes), (Role::Operator, operators)] {
+            let running = role.processes().map_err(|failure| failure.to_string())?.len();
+            if running > 0 && running != expected {
+                return Err(format!("{running} of the {} runs, {expected} are wanted", role.name()));
             }
         }
         Ok(())
