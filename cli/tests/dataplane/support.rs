@@ -196,6 +196,10 @@ impl Authenticate for Reviews {
         Box::pin(async { Ok(identity) })
     }
 
+    fn again(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
     fn service_account(&self, gateway: &ObjectName) -> String {
         gateway.name.to_string()
     }
