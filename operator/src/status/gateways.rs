@@ -42,11 +42,11 @@ pub(super) fn gateway(
 /// `Programmed` of a Gateway: it has all that it needs in the cluster, and its data planes say so.
 fn programmed(standing: &GatewayStanding, provisioned: Option<&Provisioned>, word: Option<&Programmed>) -> Condition {
     let condition = |truth, reason: &str, message: String| Condition::new("Programmed", truth, reason, message);
-    if !standing.is_programmable() {
-        return condition(Truth::False, "Invalid", "No listener can be served.".to_owned());
-    }
     if !standing.accepted.holds && standing.accepted.reason == "UnsupportedAddress" {
         return condition(Truth::False, "Invalid", standing.accepted.message.to_string());
+    }
+    if !standing.is_programmable() {
+        return condition(Truth::False, "Invalid", "No listener can be served.".to_owned());
     }
     if let Some(problem) = provisioned.and_then(|provisioned| provisioned.problems.first()) {
         let is_address = problem.is_of_service() && provisioned.is_some_and(|provisioned| !provisioned.asked.is_empty());

@@ -74,7 +74,13 @@ fn roles_are_what_the_code_calls() {
     let api_server = ("default", listed(&[API_SERVER]));
     check(
         &["watchNamespaces={shop,ai}"],
-        &[("", listed(&[CLUSTER])), ("shop", watched.clone()), ("ai", watched.clone()), (NAMESPACE, release.clone()), api_server.clone()],
+        &[
+            ("", listed(&[CLUSTER])),
+            ("shop", watched.clone()),
+            ("ai", watched.clone()),
+            (NAMESPACE, release.clone()),
+            api_server.clone(),
+        ],
     );
     check(&["watchNamespaces={default}"], &[("", listed(&[CLUSTER])), ("default", watched), (NAMESPACE, release.clone())]);
     check(&["watchNamespaces={doorward-system}"], &[("", listed(&[CLUSTER])), (NAMESPACE, release), api_server]);
