@@ -377,9 +377,8 @@ impl Gateway {
 
 /// The routes that are good in `snapshot` and closed in what was compiled of it.
 fn closed(snapshot: &ir::Snapshot, runtime: &Runtime) -> Vec<(RouteId, String)> {
-    let both = snapshot.routes.values().zip(&runtime.routes);
-    let closed = both.filter_map(|(written, compiled)| {
-        let written = written.serve.as_result().ok()?;
+    let closed = runtime.routes.iter().filter_map(|compiled| {
+        let written = snapshot.routes.get(&compiled.id)?.serve.as_result().ok()?;
         let fault = match &compiled.serve {
             Err(fault) => fault,
             Ok(serve) => {
