@@ -84,6 +84,22 @@ async fn a_route_that_only_this_pod_cannot_serve_is_closed_and_told() {
     program.answers(plain, "good").await;
     let mut skewed = (*good).clone();
     let (id, route) = good.routes.iter().next().unwrap();
+    // An older one, which its own manifest closes, is served first and written last: nothing is said of it.
+    let closed = ir::RouteId { name: cause::ObjectName::new("default", "zebra"), ..id.clone() };
+    let fault = cause::Fault::error(
+        cause::ObjectRef::new("ApiRoute", closed.name.clone()),
+        cause::FieldPath::of("spec.path"),
+        cause::FaultCause::NotHere { what: "this route".into() },
+    );
+    skewed.routes.insert(
+        closed.clone(),
+        Arc::new(ir::Route {
+            id: closed,
+            created_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            serve: ir::Part::Broken(fault.into()),
+            ..(**route).clone()
+        }),
+    );
     let mut serve = (**route.serve.as_result().unwrap()).clone();
     serve.checks.authorization.rules.push(ir::Rule {
         name: "of-tomorrow".into(),
@@ -94,10 +110,12 @@ async fn a_route_that_only_this_pod_cannot_serve_is_closed_and_told() {
         scopes: Vec::new(),
         when: Some(ir::Part::Ready("request.mood(".into())),
     });
-    skewed.routes.insert(id.clone(), Arc::new(ir::Route { serve: ir::Part::Ready(serve.into()), ..(**route).clone() }));
+    let skew = ir::Route { created_at: Some(jiff::Timestamp::MAX), serve: ir::Part::Ready(serve.into()), ..(**route).clone() };
+    skewed.routes.insert(id.clone(), Arc::new(skew));
     operator.publish(skewed.into()).await;
     let replica = operator.hears(|replica| !replica.refused.is_empty()).await;
-    assert_eq!(replica.refused[0].resource, ir::ResourceId::Route(id.clone()));
+    let refused: Vec<_> = replica.refused.iter().map(|refusal| refusal.resource.clone()).collect();
+    assert_eq!(refused, [ir::ResourceId::Route(id.clone())]);
     assert!(!replica.refused[0].reason.is_empty());
     assert_eq!(program.get(plain, "/orders").await, None, "what cannot be checked is not served");
     let revision = operator.publish(good).await;

@@ -46,7 +46,7 @@ impl Limit {
                 },
                 [
                     format_args!(
-                        "The limit {limit} admits {requests} {} in {window_seconds} s, used up until {retry_at:.3}.",
+                        "The limit {limit} admits {requests} {} in {window_seconds} s, used up until {retry_at}.",
                         if *requests == 1 { "request" } else { "requests" }
                     ),
                     format_args!("Send the request again in {retry_after_seconds} s; spread calls over the window."),

@@ -36,6 +36,18 @@ pub enum Difference<'a, K, V> {
     Removed(&'a K, &'a V),
 }
 
+impl<'a, K, V> Difference<'a, K, V> {
+    /// What the earlier map has at the key, and what the newer one has.
+    #[must_use]
+    pub const fn sides(self) -> (Option<&'a V>, Option<&'a V>) {
+        match self {
+            Self::Added(_, come) => (None, Some(come)),
+            Self::Changed(_, gone, come) => (Some(gone), Some(come)),
+            Self::Removed(_, gone) => (Some(gone), None),
+        }
+    }
+}
+
 impl<K, V> SharedMap<K, V> {
     /// An empty map.
     #[must_use]

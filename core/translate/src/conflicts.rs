@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
-use ir::{Difference, HostPattern, ListenerId, Match, Part, Route, RouteId, SharedMap};
+use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId, SharedMap};
 
 use crate::attach::common;
 use crate::gateways::Listeners;
@@ -31,11 +31,7 @@ impl Claims {
     pub(crate) fn follow(&mut self, routes: &SharedMap<RouteId, Arc<Route>>, listeners: &Listeners) {
         let before = std::mem::replace(&mut self.routes, routes.clone());
         for difference in routes.since(&before, Arc::ptr_eq) {
-            let (gone, come) = match difference {
-                Difference::Added(_, come) => (None, Some(come)),
-                Difference::Changed(_, gone, come) => (Some(gone), Some(come)),
-                Difference::Removed(_, gone) => (Some(gone), None),
-            };
+            let (gone, come) = difference.sides();
             gone.into_iter().for_each(|route| self.forget(route, listeners));
             come.into_iter().for_each(|route| self.learn(route, listeners));
         }

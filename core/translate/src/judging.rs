@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, ObjectName, ObjectRef, Severity};
 use crds::v1alpha1 as written;
-use ir::{Dialect, Difference, Key, KeyId, KeySet, ModelEndpoint, Part, RouteId, RouteKind, Scheme, SharedMap, Snapshot};
+use ir::{Dialect, Key, KeyId, KeySet, ModelEndpoint, Part, RouteId, RouteKind, Scheme, SharedMap, Snapshot};
 use jiff::Timestamp;
 
 use crate::effective;
@@ -117,11 +117,7 @@ impl Attachments {
     pub(crate) fn follow(&mut self, parents: &Parents) {
         let before = std::mem::replace(&mut self.parents, parents.clone());
         for difference in parents.since(&before, Arc::ptr_eq) {
-            let (gone, come) = match difference {
-                Difference::Added(_, come) => (None, Some(come)),
-                Difference::Changed(_, gone, come) => (Some(gone), Some(come)),
-                Difference::Removed(_, gone) => (Some(gone), None),
-            };
+            let (gone, come) = difference.sides();
             gone.into_iter().for_each(|parents| self.add(parents, -1));
             come.into_iter().for_each(|parents| self.add(parents, 1));
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cause::ObjectName;
 use ir::{
-    Backend, Difference, Key, KeyId, Listener, ListenerId, Method, Model, ModelEndpoint, ModelId, Part, ProviderId, Route,
-    RouteId, ServiceId, SharedMap, Snapshot,
+    Backend, Key, KeyId, Listener, ListenerId, Method, Model, ModelEndpoint, ModelId, Part, ProviderId, Route, RouteId,
+    ServiceId, SharedMap, Snapshot,
 };
 
 use crate::translation::Translation;
@@ -199,11 +199,7 @@ impl Projections {
     pub(crate) fn follow(&mut self, routes: &SharedMap<RouteId, Arc<Route>>) {
         let before = std::mem::replace(&mut self.routes, routes.clone());
         for difference in routes.since(&before, Arc::ptr_eq) {
-            let (gone, come) = match difference {
-                Difference::Added(_, come) => (None, Some(come)),
-                Difference::Changed(_, gone, come) => (Some(gone), Some(come)),
-                Difference::Removed(_, gone) => (Some(gone), None),
-            };
+            let (gone, come) = difference.sides();
             for (route, gateway) in gone.into_iter().flat_map(|route| gateways_of(route).map(move |gateway| (route, gateway))) {
                 if let Some(here) = self.gateways.get_mut(gateway) {
                     here.take_out(&route.id);

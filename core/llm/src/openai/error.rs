@@ -236,7 +236,7 @@ mod tests {
             id: Some("k1".into()),
         };
         let body: Value = serde_json::from_slice(&render(&view, "d-7", &[report], Check::Meter)).unwrap();
-        let message = "The limit per-key admits 10 requests in 60 s, used up until 2026-11-24T12:00:05.000Z. \
+        let message = "The limit per-key admits 10 requests in 60 s, used up until 2026-11-24T12:00:05Z. \
                        Send the request again in 5 s; spread calls over the window.";
         let want = json!({"error": {
             "message": message,
