@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::listen;
-use crate::runtime::{Placement, Port, PortProtocol, Runtime, Serving, compile};
+use crate::runtime::{Placement, Port, PortProtocol, Runtime, Serving, compile, compile_after};
 use crate::state::{KeySetCell, State};
 use crate::threads::{self, Command, Crew};
 
@@ -261,10 +261,13 @@ impl Gateway {
             *generation += 1;
             *generation
         };
-        let runtime = Arc::new(compile(snapshot, &self.placement, &self.handle.state, generation));
+        // It is held until no worker needs it, so that none spends its time on freeing it.
+        let before = self.handle.serving.runtime();
+        let runtime = Arc::new(compile_after(Some(&before), snapshot, (&self.placement, &self.handle.state), generation));
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed(snapshot, &runtime);
         self.handle.serving.swap(Arc::clone(&runtime));
         self.crew.swap(&runtime).await;
+        drop(before);
         self.handle.state.retain_key_sets();
         self.handle.configured(generation, &snapshot.settings);
         self.listen(&runtime)
@@ -377,8 +380,10 @@ impl Gateway {
 
 /// The routes that are good in `snapshot` and closed in what was compiled of it.
 fn closed(snapshot: &ir::Snapshot, runtime: &Runtime) -> Vec<(RouteId, String)> {
-    let closed = runtime.routes.iter().filter_map(|compiled| {
-        let written = snapshot.routes.get(&compiled.id)?.serve.as_result().ok()?;
+    // Both have the same names in the same order.
+    let both = snapshot.routes.values().zip(runtime.parts.routes.values());
+    let closed = both.filter_map(|(written, compiled)| {
+        let written = written.serve.as_result().ok()?;
         let fault = match &compiled.serve {
             Err(fault) => fault,
             Ok(serve) => {

@@ -90,7 +90,9 @@ impl Worker {
 
     /// Serves this configuration from the next request on.
     pub(crate) fn swap(&self, runtime: Arc<Runtime>) {
-        self.upstreams.retain(runtime.targets());
+        if runtime.forsakes {
+            self.upstreams.retain(runtime.targets());
+        }
         *self.runtime.borrow_mut() = Rc::new(runtime);
     }
 

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cause::{Fault, FaultCause, FieldPath, ObjectRef};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use ir::{Part, ProviderId, Snapshot};
-use observe::evidence::RouteNames;
+use ir::{Part, ProviderId, RouteId, ServiceId, SharedMap, Snapshot};
 use policy::addresses::AddressRules;
 use policy::keys::{HeldKey, KeyRing};
 use policy::principal::Principal;
@@ -18,8 +17,9 @@ use policy::version::Versions;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use upstream::{Guard, Protocol, Target};
+use upstream::{Guard, Target};
 
+use super::parts::Parts;
 use super::router::{Entry, shared_hosts};
 use super::{
     Authentication, Backend, FieldTexts, Fixed, HeaderChanges, HeldLimit, Holder, IdentityHeaders, IntrospectionTarget, Listener,
@@ -31,31 +31,49 @@ use crate::state::State;
 /// Compiles a snapshot. Counters and key sets come from `state`, where they outlive the runtime.
 #[must_use]
 pub(crate) fn compile(snapshot: &Snapshot, placement: &Placement, state: &State, generation: u64) -> Runtime {
+    compile_after(None, snapshot, (placement, state), generation)
+}
+
+/// Compiles a snapshot: what is as it was in the runtime before is taken from there.
+#[must_use]
+pub(crate) fn compile_after(
+    before: Option<&Runtime>,
+    snapshot: &Snapshot,
+    (placement, state): (&Placement, &State),
+    generation: u64,
+) -> Runtime {
     let guard = state.reach(&snapshot.settings);
-    let providers: HashMap<ProviderId, Arc<Provider>> =
-        snapshot.providers.values().map(|written| (written.id.clone(), Arc::new(provider(written, &guard, state)))).collect();
-    let targets = Targets::of(snapshot, &guard);
-    let order = in_order(snapshot);
-    let routes: Vec<Arc<Route>> = order
-        .iter()
-        .map(|written| {
-            let serve = serve(written, &targets, &providers, state);
-            let versions = serve.iter().flat_map(|serve| &serve.versions).map(|version| Arc::clone(&version.text)).collect();
-            let rule = (written.id.kind == ir::RouteKind::HttpRoute).then_some(written.id.rule);
-            let kind = written.id.kind.name();
-            let names = Arc::new(RouteNames { kind, rule, route: written.id.name.clone(), versions });
-            Arc::new(Route { id: written.id.clone(), names, serve })
-        })
-        .collect();
-    let keys = KeyRing::new(snapshot.keys.values().map(Arc::clone));
+    // Where URLs may lead is in every target.
+    let before = before.filter(|before| before.parts.guard == guard);
+    let mut parts = before.map_or_else(|| Parts::new(guard), |before| before.parts.clone());
+    let stale = parts.follow(snapshot, state);
+    let (is_placed_same, owned) = parts.routes(snapshot, &stale, state);
+    let order = in_order(snapshot, &parts.routes);
+    let ports = match before {
+        Some(before) if is_placed_same => Arc::clone(&before.ports),
+        Some(_) | None => Arc::new(ports(snapshot, &order, placement)),
+    };
+    let is_same_keys = |before: &&Runtime| snapshot.keys.since(&before.parts.written.keys, Arc::ptr_eq).next().is_none();
+    let (keys, held) = match before.filter(is_same_keys) {
+        Some(before) => (Arc::clone(&before.keys), Arc::clone(&before.holders)),
+        None => {
+            let keys = KeyRing::new(snapshot.keys.values().map(Arc::clone));
+            let holders = holders(&keys, state);
+            (Arc::new(keys), Arc::new(holders))
+        }
+    };
+    let routes = order.iter().map(|(_, compiled)| Arc::clone(compiled)).collect();
+    parts.written = snapshot.clone();
     Runtime {
         generation,
         settings: settings(&snapshot.settings),
-        ports: ports(snapshot, &order, placement),
+        ports,
         routes,
-        holders: holders(&keys, state),
+        holders: held,
         keys,
         anonymous: Principal::anonymous(),
+        forsakes: before.is_none() || stale.forsakes || owned,
+        parts,
     }
 }
 
@@ -87,18 +105,23 @@ fn settings(written: &ir::Settings) -> Settings {
 /// Routes in the order in which they take requests that several would take alike: those that check
 /// callers before kinds that do not, so that no object of such a kind opens what is closed; then the
 /// oldest, then by name and rule (Gateway API, HTTPRouteRule).
-fn in_order(snapshot: &Snapshot) -> Vec<&Arc<ir::Route>> {
-    let mut routes: Vec<&Arc<ir::Route>> = snapshot.routes.values().collect();
-    routes.sort_by_key(|route| (route.id.kind, route.created_at, &route.id.name, route.id.rule));
+fn in_order<'a>(snapshot: &'a Snapshot, compiled: &'a SharedMap<RouteId, Arc<Route>>) -> Vec<Ordered<'a>> {
+    // Both have the same names in the same order.
+    let mut routes: Vec<Ordered<'_>> = snapshot.routes.values().zip(compiled.values()).collect();
+    routes.sort_by_key(|(route, _)| (route.id.kind, route.created_at, &route.id.name, route.id.rule));
     routes
 }
 
-fn ports(snapshot: &Snapshot, routes: &[&Arc<ir::Route>], placement: &Placement) -> Ports {
+/// A route as it is written and as it is compiled.
+type Ordered<'a> = (&'a Arc<ir::Route>, &'a Arc<Route>);
+
+fn ports(snapshot: &Snapshot, routes: &[Ordered<'_>], placement: &Placement) -> Ports {
     let certificates: BTreeMap<_, _> =
         snapshot.certificates.iter().filter_map(|(id, written)| Some((id, Arc::new(certified(written)?)))).collect();
     let mut ports = Ports::default();
     for written in snapshot.listeners.values() {
-        let attached = routes.iter().enumerate().filter(|(_, route)| route.listeners.contains(&written.id));
+        let attached = routes.iter().map(|(route, _)| route).enumerate();
+        let attached = attached.filter(|(_, route)| route.listeners.contains(&written.id));
         let hosts: Vec<_> = attached
             .filter_map(|(index, route)| Some((index, route, shared_hosts(&route.hostnames, written.hostname.as_ref())?)))
             .collect();
@@ -126,27 +149,14 @@ fn certified(written: &ir::Certificate) -> Option<CertifiedKey> {
 }
 
 /// Where the backends of a snapshot are, each made once.
-struct Targets<'a> {
-    snapshot: &'a Snapshot,
-    guard: &'a Guard,
-    services: BTreeMap<&'a ir::ServiceId, Arc<Target>>,
-    urls: RefCell<HashMap<&'a ir::UrlBackend, Arc<Url>>>,
+pub(super) struct Targets<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) guard: &'a Guard,
+    pub(super) services: &'a SharedMap<ServiceId, Arc<Target>>,
+    pub(super) urls: RefCell<HashMap<&'a ir::UrlBackend, Arc<Url>>>,
 }
 
 impl<'a> Targets<'a> {
-    fn of(snapshot: &'a Snapshot, guard: &'a Guard) -> Self {
-        let services = snapshot
-            .services
-            .iter()
-            .map(|(id, service)| {
-                let protocol = if service.http2 { Protocol::Http2 } else { Protocol::Http1 };
-                let name = format!("Service {id}").into();
-                (id, Arc::new(Target::new(name, service.endpoints.clone(), protocol).guarded(guard.of_services())))
-            })
-            .collect();
-        Self { snapshot, guard, services, urls: RefCell::default() }
-    }
-
     fn backend(&self, written: &'a ir::Backend, route: &ObjectRef) -> Result<Backend, Arc<Fault>> {
         Ok(match written {
             ir::Backend::Services(shares) => Backend::Services(Services::new(
@@ -260,7 +270,7 @@ fn url(written: &ir::UrlBackend, name: Arc<str>, (guard, holder): (&Guard, &Obje
     })
 }
 
-fn provider(written: &Arc<ir::Provider>, guard: &Guard, state: &State) -> Provider {
+pub(super) fn provider(written: &Arc<ir::Provider>, guard: &Guard, state: &State) -> Provider {
     let holder = ObjectRef::new("IdentityProvider", written.id.0.clone());
     let introspection = written.introspection.as_ref().and_then(|introspection| {
         let place = crate::state::parse_url(&introspection.uri)?;
@@ -281,10 +291,10 @@ fn limits(holder: &ObjectRef, written: &[ir::Limit], state: &State) -> Box<[Held
     written.iter().map(|limit| HeldLimit::compile(holder, limit, |text| state.stable_hash(text))).collect()
 }
 
-fn serve<'a>(
+pub(super) fn serve<'a>(
     route: &'a ir::Route,
     targets: &Targets<'a>,
-    providers: &HashMap<ProviderId, Arc<Provider>>,
+    providers: &SharedMap<ProviderId, Arc<Provider>>,
     state: &State,
 ) -> Result<Serve, Arc<Fault>> {
     let written = route.serve.as_result().map_err(Arc::clone)?;

@@ -5,6 +5,7 @@ mod authentication;
 mod backend;
 mod compile;
 mod identity;
+mod parts;
 mod ports;
 mod router;
 mod serve;
@@ -21,7 +22,7 @@ use policy::principal::Principal;
 
 pub(crate) use authentication::{Authentication, BEARER, Challenge, KeyPlace};
 pub(crate) use backend::{Backend, Fixed, ModelTarget, Models, Service, Services, Url};
-pub(crate) use compile::compile;
+pub(crate) use compile::{compile, compile_after};
 pub(crate) use identity::{FieldTexts, Holder, IdentityHeaders, IntrospectionTarget, Provider};
 pub(crate) use ports::{Listener, Ports};
 pub use ports::{Placement, Port, PortProtocol};
@@ -38,15 +39,19 @@ pub(crate) struct Runtime {
     /// How the gateway behaves.
     pub(crate) settings: Settings,
     /// Where requests come in.
-    pub(crate) ports: Ports,
+    pub(crate) ports: Arc<Ports>,
     /// All routes, by the index that routers give.
     pub(crate) routes: Vec<Arc<Route>>,
     /// All keys.
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Arc<KeyRing>,
     /// What is compiled of each key beside the ring, by its place there.
-    pub(crate) holders: Vec<Holder>,
+    pub(crate) holders: Arc<Vec<Holder>>,
     /// Nobody.
     pub(crate) anonymous: Principal,
+    /// Whether the one before could send calls where this one cannot.
+    pub(crate) forsakes: bool,
+    /// What it was compiled from, for the next one.
+    pub(crate) parts: parts::Parts,
 }
 
 /// How the gateway behaves, in the form in which requests meet it.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ir::Reach;
 
 /// Judges addresses.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
     reach: Reach,
     never: Arc<[IpAddr]>,
