@@ -37,6 +37,14 @@ pub enum Difference<'a, K, V> {
 }
 
 impl<'a, K, V> Difference<'a, K, V> {
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &'a K {
+        match self {
+            Self::Added(key, _) | Self::Changed(key, ..) | Self::Removed(key, _) => key,
+        }
+    }
+
     /// What the earlier map has at the key, and what the newer one has.
     #[must_use]
     pub const fn sides(self) -> (Option<&'a V>, Option<&'a V>) {

@@ -120,7 +120,7 @@ impl Reconciler {
             revisions += u64::from(before.is_none_or(|before| before.revision != revision));
             holdings.insert(
                 gateway.clone(),
-                Holding::after(before, (gateway, standing.config.as_ref()), &snapshot, revision, &self.store),
+                Holding::after(before, (gateway, standing.config.as_ref()), &snapshot, revision, self.store.known()),
             );
         }
         let gone: BTreeSet<&ObjectName> = self.holdings.keys().filter(|gateway| !holdings.contains_key(*gateway)).collect();

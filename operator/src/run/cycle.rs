@@ -8,6 +8,7 @@ use std::time::Duration;
 use cause::ObjectName;
 use crds::standard::Gateway;
 use crds::v1alpha1::GatewayConfig;
+use ir::SharedMap;
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::PartialObjectMeta;
@@ -26,8 +27,6 @@ use crate::reconcile::{After, Holding, Reconciler, Round};
 use crate::store::{Change, Content, Kept, Key, Known, Pods, Recalled, Store};
 use crate::watch::{News, What};
 
-/// How long a change waits for others that belong to it.
-const GATHERED: Duration = Duration::from_millis(2);
 /// Between two passes over statuses and children.
 const APART: Duration = Duration::from_millis(50);
 /// News that are taken in at a stretch.
@@ -44,8 +43,8 @@ const DEFINITION: &str = "gatewayclasses.gateway.networking.k8s.io";
 pub(super) struct Pass {
     /// What objects mean and data planes should hold.
     pub(super) round: Round,
-    /// The objects whose status is ours.
-    pub(super) known: Arc<BTreeMap<Key, Known>>,
+    /// What is known of all objects.
+    pub(super) known: SharedMap<Key, Known>,
     /// The pods of data planes.
     pub(super) pods: Pods,
     /// The Gateways that are ours.
@@ -130,9 +129,6 @@ pub(super) async fn run(
             changed = material.changed() => if changed.is_err() { return } else { Change::Nothing },
             () = sleep_until(wake) => Change::Nothing,
         };
-        if change == Change::Manifests {
-            tokio::time::sleep(GATHERED).await;
-        }
         for _ in 0..STRETCH {
             let Ok(told) = news.try_recv() else { break };
             change = change.max(cycle.take(told));
@@ -300,15 +296,7 @@ impl Cycle {
         self.passed = Instant::now();
         let (Some(Done { round, survey, kept }), Some(reconciler)) = (&self.round, &self.reconciler) else { return };
         let store = reconciler.store();
-        let mut known = BTreeMap::new();
-        let mut counts = BTreeMap::new();
-        for kind in Kind::ALL {
-            counts.insert(kind, store.of_kind(kind).count());
-            if kind.has_our_status() {
-                known.extend(store.of_kind(kind).map(|(name, object)| (Key::new(kind, name.clone()), object.clone())));
-            }
-        }
-        self.shared.figures.objects(counts);
+        self.shared.figures.objects(Kind::ALL.into_iter().map(|kind| (kind, store.of_kind(kind).count())).collect());
         let manifests = store.manifests();
         let owned = |name: &ObjectName, holding: &Holding| {
             let config = round.translation.standings.gateways.get(name).and_then(|standing| standing.config.as_ref());
@@ -322,7 +310,7 @@ impl Cycle {
         let gateways = round.holdings.iter().filter_map(|(name, holding)| Some((name.clone(), owned(name, holding)?))).collect();
         let pass = Pass {
             round: round.clone(),
-            known: Arc::new(known),
+            known: store.known().clone(),
             pods: store.pods().clone(),
             gateways: Arc::new(gateways),
             foreign: foreign(manifests),

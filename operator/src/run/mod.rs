@@ -29,7 +29,7 @@ use crate::store::Store;
 use crate::watch::{Source, watch};
 
 /// News of watches that wait for the store; watches wait when it is full.
-const QUEUE: usize = 1_024;
+const QUEUE: usize = 64;
 /// The Secret of the authority.
 const AUTHORITY: &str = "doorward-authority";
 

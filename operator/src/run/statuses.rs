@@ -13,8 +13,7 @@ use tokio::sync::watch;
 
 use super::Shared;
 use super::cycle::Pass;
-use crate::status::{Board, Facts, Plan, Provisioned, Wanted, Writer, Written, compute};
-use crate::store::Key;
+use crate::status::{Board, Facts, Plan, Provisioned, Writer, Written, compute};
 
 /// How long a Secret that is being made is not missed.
 const ISSUING: Duration = Duration::from_secs(1);
@@ -133,19 +132,12 @@ impl Scribe {
     fn plan(&mut self, pass: &Pass, replicas: &Replicas, provisioned: &BTreeMap<ObjectName, Provisioned>) -> Plan {
         let begun = Instant::now();
         self.news = None;
-        let wanted = self.wanted(pass, replicas, provisioned);
-        let plan = self.board.plan(&wanted, &pass.known, Instant::now(), Timestamp::now());
-        self.rests = Some(Instant::now() + begun.elapsed() * RESTS);
-        plan
-    }
-
-    fn wanted(&self, pass: &Pass, replicas: &Replicas, provisioned: &BTreeMap<ObjectName, Provisioned>) -> BTreeMap<Key, Wanted> {
         let issued = pass.keys.work.iter().map(|work| {
             let metadata = &work.key.metadata;
             let name = |text: &Option<String>| text.clone().unwrap_or_default();
             ObjectName::new(name(&metadata.namespace), name(&metadata.name))
         });
-        compute(&Facts {
+        let facts = Facts {
             issued: &issued.collect(),
             issuing: pass.made + ISSUING,
             standings: &pass.round.translation.standings,
@@ -156,7 +148,12 @@ impl Scribe {
             provisioned,
             steady: &self.steady,
             begun: self.begun,
-        })
+        };
+        let mut planning = self.board.begin(&pass.known, begun, Timestamp::now());
+        compute(&facts, &mut |key, basis, wanted| planning.consider(key, basis, wanted));
+        let plan = planning.end();
+        self.rests = Some(Instant::now() + begun.elapsed() * RESTS);
+        plan
     }
 }
 

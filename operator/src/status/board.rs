@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ir::SharedMap;
 use jiff::Timestamp;
 use serde_json::Value;
+use translate::ApiRouteStanding;
 
 use super::merge::merge;
 use crate::kinds::Kind;
@@ -26,6 +28,21 @@ pub struct Wanted {
     pub status: Value,
     /// Until when something better is expected, so that it is not worth a write.
     pub settles: Option<Instant>,
+}
+
+/// What the status of a route that is in order is made of, beside the object itself.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// What it means.
+    pub standing: Arc<ApiRouteStanding>,
+    /// Which of its Gateways serve it.
+    pub served: Vec<bool>,
+}
+
+impl Basis {
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.standing, &other.standing) && self.served == other.served
+    }
 }
 
 /// One write.
@@ -79,6 +96,18 @@ pub struct Plan {
 pub struct Board {
     past: BTreeMap<Key, Past>,
     flying: BTreeSet<Key>,
+    /// What was found to say what it should, and what of.
+    settled: BTreeMap<Key, (Basis, Known)>,
+}
+
+/// What is to be done, being found out object by object.
+#[derive(Debug)]
+pub struct Planning<'a> {
+    board: &'a mut Board,
+    known: &'a SharedMap<Key, Known>,
+    now: Instant,
+    time: Timestamp,
+    plan: Plan,
 }
 
 #[derive(Debug)]
@@ -90,29 +119,12 @@ struct Past {
 }
 
 impl Board {
-    /// What to write of `wanted`, where the objects are as `known`.
-    pub fn plan(&mut self, wanted: &BTreeMap<Key, Wanted>, known: &BTreeMap<Key, Known>, now: Instant, time: Timestamp) -> Plan {
-        self.past.retain(|key, _| known.contains_key(key));
-        let mut plan = Plan::default();
-        for (key, wanted) in wanted {
-            let Some(object) = known.get(key).filter(|object| !object.marks.is_ending) else { continue };
-            let object = self.newest(key, object);
-            let Some(status) = merge(key.kind, &wanted.status, &object.status, time) else { continue };
-            let next = self.past.get(key).map(|past| past.next).max(wanted.settles).filter(|next| *next > now);
-            if let Some(next) = next {
-                plan.again = Some(plan.again.map_or(next, |again| again.min(next)));
-                continue;
-            }
-            if self.flying.contains(key) || self.flying.len() >= FLYING {
-                // The end of a write plans again.
-                continue;
-            }
-            let version = (key.kind == Kind::HttpRoute).then(|| Arc::clone(&object.marks.version));
-            let transition = transition(key.kind, &object.status, &status);
-            plan.writes.push(Write { key: key.clone(), uid: Arc::clone(&object.marks.uid), version, status, transition });
-            self.flying.insert(key.clone());
-        }
-        plan
+    /// Begins to plan, where the objects are as `known`.
+    pub fn begin<'a>(&'a mut self, known: &'a SharedMap<Key, Known>, now: Instant, time: Timestamp) -> Planning<'a> {
+        let is_needed = |past: &Past| past.after.is_some() || past.failures > 0 || past.next > now;
+        self.past.retain(|key, past| is_needed(past) && known.contains_key(key));
+        self.settled.retain(|key, _| known.contains_key(key));
+        Planning { board: self, known, now, time, plan: Plan::default() }
     }
 
     /// A write ended.
@@ -134,12 +146,64 @@ impl Board {
         }
     }
 
+    /// Whether an object was found to say what it should, and nothing that this was found from has changed.
+    fn is_settled(&self, key: &Key, basis: Option<&Basis>, told: &Known) -> bool {
+        let Some((basis, (known, object))) = basis.zip(self.settled.get(key)) else { return false };
+        basis.is_same(known) && object == told
+    }
+
+    /// What was written needs not be remembered from when it is told.
+    fn heard(&mut self, key: &Key, told: &Known) {
+        if let Some(past) = self.past.get_mut(key)
+            && past.after.as_ref().is_some_and(|after| !is_newer(&after.marks.version, &told.marks.version))
+        {
+            past.after = None;
+        }
+    }
+
     /// The object as it was told, or as our own write left it where that is newer.
     fn newest<'a>(&'a self, key: &Key, told: &'a Known) -> &'a Known {
         let after = self.past.get(key).and_then(|past| past.after.as_ref());
         after
             .filter(|after| after.marks.uid == told.marks.uid && is_newer(&after.marks.version, &told.marks.version))
             .unwrap_or(told)
+    }
+}
+
+impl Planning<'_> {
+    /// Whether an object is written if it should be: what it should say is made only where that is not known.
+    pub fn consider(&mut self, key: Key, basis: Option<Basis>, wanted: impl FnOnce() -> Wanted) {
+        let Self { board, known, now, .. } = self;
+        let Some(told) = known.get(&key).filter(|object| !object.marks.is_ending) else { return };
+        // The end of a write plans again.
+        if board.flying.len() >= FLYING || board.flying.contains(&key) || board.is_settled(&key, basis.as_ref(), told) {
+            return;
+        }
+        board.heard(&key, told);
+        let Wanted { status, settles } = wanted();
+        let object = board.newest(&key, told);
+        let present = object.status.value();
+        let Some(status) = merge(key.kind, &status, &present, self.time) else {
+            if let Some(basis) = basis.filter(|_| std::ptr::eq(object, told)) {
+                board.settled.insert(key, (basis, told.clone()));
+            }
+            return;
+        };
+        let next = board.past.get(&key).map(|past| past.next).max(settles).filter(|next| *next > *now);
+        if let Some(next) = next {
+            self.plan.again = Some(self.plan.again.map_or(next, |again| again.min(next)));
+            return;
+        }
+        let version = (key.kind == Kind::HttpRoute).then(|| Arc::clone(&object.marks.version));
+        let transition = transition(key.kind, &present, &status);
+        self.plan.writes.push(Write { key: key.clone(), uid: Arc::clone(&object.marks.uid), version, status, transition });
+        board.flying.insert(key);
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub fn end(self) -> Plan {
+        self.plan
     }
 }
 
@@ -175,6 +239,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::StatusText;
     use crate::watch::Marks;
     use cause::ObjectName;
 
@@ -188,18 +253,18 @@ mod tests {
 
     fn known(version: &str, status: Value) -> Known {
         let marks = Marks { uid: "u".into(), generation: 1, version: version.into(), is_ending: false };
-        Known { marks, status: Arc::new(status) }
+        Known { marks, status: StatusText::of(&status) }
     }
 
     struct Scene {
         board: Board,
-        known: BTreeMap<Key, Known>,
+        known: SharedMap<Key, Known>,
         begin: Instant,
     }
 
     impl Scene {
         fn new(known: Known) -> Self {
-            Self { board: Board::default(), known: BTreeMap::from([(key(), known)]), begin: Instant::now() }
+            Self { board: Board::default(), known: SharedMap::from_iter([(key(), known)]), begin: Instant::now() }
         }
 
         fn at(&self, milliseconds: u64) -> Instant {
@@ -209,9 +274,10 @@ mod tests {
         /// How many writes there are, and when to plan again.
         fn plan(&mut self, wanted: &str, settles: Option<u64>, at: u64) -> (usize, Option<u64>) {
             let settles = settles.map(|settles| self.at(settles));
-            let wanted = BTreeMap::from([(key(), Wanted { status: status(wanted), settles })]);
             let now = self.at(at);
-            let plan = self.board.plan(&wanted, &self.known, now, Timestamp::UNIX_EPOCH);
+            let mut planning = self.board.begin(&self.known, now, Timestamp::UNIX_EPOCH);
+            planning.consider(key(), None, || Wanted { status: status(wanted), settles });
+            let plan = planning.end();
             let again = plan.again.map(|again| u64::try_from((again - self.begin).as_millis()).unwrap());
             (plan.writes.len(), again)
         }
@@ -239,6 +305,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_order_is_made_anew_only_when_something_of_it_changed() {
+        let standing = |path: &str| {
+            let verdict = || translate::Verdict { holds: true, reason: "R", message: path.into() };
+            let standing = translate::Standing { accepted: verdict(), resolved_refs: verdict(), stalled: None };
+            Arc::new(ApiRouteStanding { standing, parents: Vec::new(), status: Default::default() })
+        };
+        let mut scene = Scene::new(known("7", status("True")));
+        let mut check = |known: Known, standing: &Arc<ApiRouteStanding>, served: &[bool], expected: bool| {
+            scene.known.insert(key(), known);
+            let (basis, mut is_made) = (Basis { standing: Arc::clone(standing), served: served.to_vec() }, false);
+            let mut planning = scene.board.begin(&scene.known, scene.begin, Timestamp::UNIX_EPOCH);
+            planning.consider(key(), Some(basis), || {
+                is_made = true;
+                Wanted { status: status("True"), settles: None }
+            });
+            assert!(planning.end().writes.is_empty());
+            assert_eq!(is_made, expected, "{served:?}");
+        };
+        let (one, other) = (standing("/a"), standing("/b"));
+        check(known("7", status("True")), &one, &[true], true);
+        check(known("7", status("True")), &one, &[true], false);
+        check(known("7", status("True")), &other, &[true], true);
+        check(known("7", status("True")), &other, &[true, false], true);
+        check(known("8", status("True")), &other, &[true, false], true);
+        check(known("8", status("True")), &other, &[true, false], false);
+    }
+
+    #[test]
     fn what_will_change_in_a_moment_is_not_written() {
         let mut scene = Scene::new(known("7", Value::Null));
         assert_eq!(scene.plan("Unknown", Some(100), 0), (0, Some(100)));
@@ -259,7 +353,7 @@ mod tests {
             at = again;
         }
         assert_eq!(waits, [200, 400, 800, 1600, 3200, 5000, 5000]);
-        scene.known.clear();
+        scene.known.remove(&key());
         assert_eq!(scene.plan("True", None, at), (0, None), "it is gone");
     }
 

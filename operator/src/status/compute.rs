@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use cause::ObjectName;
 use delivery::Replicas;
+use ir::SharedMap;
 use serde::Serialize;
 use serde_json::{Value, json};
-use translate::{GatewayStanding, ParentStanding, Standing, Standings};
+use translate::{ApiRouteStanding, GatewayStanding, ParentStanding, Standing, Standings};
 
-use super::board::Wanted;
+use super::board::{Basis, Wanted};
 use super::conditions::{self, Condition, Truth};
 use super::gateways;
 use super::merge::is_ours;
@@ -43,7 +45,7 @@ pub struct Facts<'a> {
     /// Which of them are ready.
     pub pods: &'a Pods,
     /// The objects as they are.
-    pub known: &'a BTreeMap<Key, Known>,
+    pub known: &'a SharedMap<Key, Known>,
     /// What Gateways have in the cluster.
     pub provisioned: &'a BTreeMap<ObjectName, Provisioned>,
     /// Since when it is always the same replicas that are ready and connected.
@@ -56,10 +58,12 @@ pub struct Facts<'a> {
     pub issuing: Instant,
 }
 
+/// Where statuses go, one at a time: all of thousands of objects would take much room. What is not asked for is not made.
+pub type Consider<'a> = dyn FnMut(Key, Option<Basis>, &dyn Fn() -> Wanted) + 'a;
+
 /// The statuses of all objects.
-#[must_use]
-pub fn compute(facts: &Facts<'_>) -> BTreeMap<Key, Wanted> {
-    let mut all = Statuses { facts, wanted: BTreeMap::new() };
+pub fn compute(facts: &Facts<'_>, consider: &mut Consider<'_>) {
+    let mut all = Statuses { facts, consider };
     let Standings {
         gateway_classes,
         gateways,
@@ -70,60 +74,62 @@ pub fn compute(facts: &Facts<'_>) -> BTreeMap<Key, Wanted> {
         identity_providers,
         gateway_configs,
     } = facts.standings;
+    // Few first: writes that wait for those of thousands of routes would wait long.
+    for (name, standing) in gateway_classes {
+        let key = Key::new(Kind::GatewayClass, name.clone());
+        all.put(key, None, &|generation| gateways::class(standing, generation));
+    }
+    for (name, standing) in gateways {
+        all.gateway(name, standing);
+    }
+    for (gateway, holding) in facts.holdings {
+        let first = Key::new(Kind::Ingress, ObjectName::new("", ""));
+        for (key, _) in holding.objects.range_from(&first).take_while(|(key, _)| key.kind == Kind::Ingress) {
+            all.put(key.clone(), None, &|_| gateways::ingress(facts.provisioned.get(gateway)));
+        }
+    }
     for (name, standing) in api_routes {
         all.api_route(name, standing);
     }
     for (name, standing) in api_keys {
-        let key = Key::new(Kind::ApiKey, name.clone());
-        all.simple(key.clone(), &standing.standing, &standing.status);
-        if facts.issued.contains(name)
-            && let Some(wanted) = all.wanted.get_mut(&key)
-        {
-            wanted.settles = wanted.settles.max(Some(facts.issuing));
-        }
+        let issuing = facts.issued.contains(name).then_some(facts.issuing);
+        all.simple(Key::new(Kind::ApiKey, name.clone()), (&standing.standing, &standing.status), issuing);
     }
     for (name, standing) in ai_models {
-        all.simple(Key::new(Kind::AiModel, name.clone()), &standing.standing, &standing.status);
+        all.simple(Key::new(Kind::AiModel, name.clone()), (&standing.standing, &standing.status), None);
     }
     for (name, standing) in identity_providers {
-        all.simple(Key::new(Kind::IdentityProvider, name.clone()), &standing.standing, &standing.status);
+        all.simple(Key::new(Kind::IdentityProvider, name.clone()), (&standing.standing, &standing.status), None);
     }
     for (name, standing) in gateway_configs {
-        all.simple(Key::new(Kind::GatewayConfig, name.clone()), &standing.standing, &standing.status);
-    }
-    for (name, standing) in gateway_classes {
-        let key = Key::new(Kind::GatewayClass, name.clone());
-        all.put(key, None, |generation| gateways::class(standing, generation));
-    }
-    for (name, standing) in gateways {
-        all.gateway(name, standing);
+        all.simple(Key::new(Kind::GatewayConfig, name.clone()), (&standing.standing, &standing.status), None);
     }
     for (name, parents) in http_routes {
         all.http_route(name, parents);
     }
     all.forsaken_http_routes();
-    for (gateway, holding) in facts.holdings {
-        for key in holding.objects.keys().filter(|key| key.kind == Kind::Ingress) {
-            all.put(key.clone(), None, |_| gateways::ingress(facts.provisioned.get(gateway)));
-        }
-    }
-    all.wanted
 }
 
-struct Statuses<'a> {
+struct Statuses<'a, 'c> {
     facts: &'a Facts<'a>,
-    wanted: BTreeMap<Key, Wanted>,
+    consider: &'a mut Consider<'c>,
 }
 
-impl Statuses<'_> {
+impl Statuses<'_, '_> {
     fn generation(&self, key: &Key) -> Option<i64> {
         self.facts.known.get(key).map(|known| known.marks.generation)
     }
 
-    fn put(&mut self, key: Key, word: Option<&Programmed>, status: impl FnOnce(i64) -> Value) {
+    fn put(&mut self, key: Key, word: Option<&Programmed>, status: &dyn Fn(i64) -> Value) {
+        self.put_on(key, None, word, status);
+    }
+
+    fn put_on(&mut self, key: Key, basis: Option<Basis>, word: Option<&Programmed>, status: &dyn Fn(i64) -> Value) {
         let Some(known) = self.facts.known.get(&key) else { return };
-        let settles = word.and_then(|word| settles(word, known));
-        self.wanted.insert(key, Wanted { status: status(known.marks.generation), settles });
+        (self.consider)(key, basis, &|| {
+            let settles = word.and_then(|word| settles(word, known));
+            Wanted { status: status(known.marks.generation), settles }
+        });
     }
 
     /// What all Gateways that hold an object say of it.
@@ -139,43 +145,44 @@ impl Statuses<'_> {
         witnesses.ask(key, self.generation(key)?, (gateway, holding), steady)
     }
 
-    /// An object whose status has conditions, and what its kind says beside them.
-    fn simple(&mut self, key: Key, standing: &Standing, status: &impl Serialize) {
+    /// An object whose status has conditions, and what its kind says beside them. What is being `issuing` until then is not
+    /// worth a write.
+    fn simple(&mut self, key: Key, (standing, status): (&Standing, &impl Serialize), issuing: Option<Instant>) {
+        let Some(known) = self.facts.known.get(&key) else { return };
         let word = self.word(&key);
-        let conditions = conditions::of_standing(standing, word.as_ref());
-        self.put(key, word.as_ref(), |generation| with_conditions(status, &conditions, generation));
+        (self.consider)(key, None, &|| {
+            let conditions = conditions::of_standing(standing, word.as_ref());
+            let status = with_conditions(status, &conditions, known.marks.generation);
+            Wanted { status, settles: word.as_ref().and_then(|word| settles(word, known)).max(issuing) }
+        });
     }
 
-    fn api_route(&mut self, name: &ObjectName, standing: &translate::ApiRouteStanding) {
+    fn api_route(&mut self, name: &ObjectName, standing: &Arc<ApiRouteStanding>) {
         let key = Key::new(Kind::ApiRoute, name.clone());
-        let Some(generation) = self.generation(&key) else { return };
-        let mut word: Option<Programmed> = None;
-        let mut parents = Vec::new();
-        for parent in &standing.parents {
-            let said = self.word_of(&key, &parent.gateway);
-            let mut conditions =
-                vec![Condition::of("Accepted", &parent.accepted), Condition::of("ResolvedRefs", &parent.resolved_refs)];
-            if let Some(said) = said.filter(|_| parent.accepted.holds) {
-                conditions.push(conditions::programmed(&said));
-                word = Some(match word {
-                    Some(word) => word.worse(said),
-                    None => said,
-                });
-            }
-            parents.push(json!({
-                "parentRef": parent_ref(parent),
-                "controllerName": translate::CONTROLLER,
-                "conditions": conditions::list(&conditions, generation),
-            }));
-        }
-        let unheld = || conditions_of_unserved(&standing.standing);
-        let conditions = match &word {
-            Some(word) => conditions::of_standing(&standing.standing, Some(word)),
-            None => unheld(),
-        };
-        self.put(key, word.as_ref(), |generation| {
+        let accepting = standing.parents.iter().map(|parent| parent.accepted.holds.then_some(&parent.gateway));
+        let words: Vec<Option<Programmed>> =
+            accepting.map(|gateway| gateway.and_then(|gateway| self.word_of(&key, gateway))).collect();
+        let word = words.iter().flatten().cloned().reduce(Programmed::worse);
+        let is_in_order = word.as_ref().is_none_or(|word| *word == Programmed::Yes);
+        let basis =
+            is_in_order.then(|| Basis { standing: Arc::clone(standing), served: words.iter().map(Option::is_some).collect() });
+        self.put_on(key, basis, word.as_ref(), &|generation| {
+            let conditions = match &word {
+                Some(word) => conditions::of_standing(&standing.standing, Some(word)),
+                None => conditions_of_unserved(&standing.standing),
+            };
+            let parents = standing.parents.iter().zip(&words).map(|(parent, word)| {
+                let mut conditions =
+                    vec![Condition::of("Accepted", &parent.accepted), Condition::of("ResolvedRefs", &parent.resolved_refs)];
+                conditions.extend(word.as_ref().map(conditions::programmed));
+                json!({
+                    "parentRef": parent_ref(parent),
+                    "controllerName": translate::CONTROLLER,
+                    "conditions": conditions::list(&conditions, generation),
+                })
+            });
             let mut status = with_conditions(&standing.status, &conditions, generation);
-            status["parents"] = Value::Array(parents);
+            status["parents"] = Value::Array(parents.collect());
             status
         });
     }
@@ -184,26 +191,27 @@ impl Statuses<'_> {
         let key = Key::new(Kind::Gateway, name.clone());
         let word = self.word_of(&key, name);
         let provisioned = self.facts.provisioned.get(name);
-        self.put(key, word.as_ref(), |generation| gateways::gateway(standing, provisioned, word.as_ref(), generation));
+        self.put(key, word.as_ref(), &|generation| gateways::gateway(standing, provisioned, word.as_ref(), generation));
     }
 
     /// HTTPRoutes that named a Gateway of ours and do so no more: what we said of them goes.
     fn forsaken_http_routes(&mut self) {
         let first = Key::new(Kind::HttpRoute, ObjectName::new("", ""));
-        let routes = self.facts.known.range(first..).take_while(|(key, _)| key.kind == Kind::HttpRoute);
-        let forsaken = routes.filter(|(key, known)| {
-            let parents = known.status.get("parents").and_then(Value::as_array);
-            !self.facts.standings.http_routes.contains_key(&key.name) && parents.into_iter().flatten().any(is_ours)
+        let routes = self.facts.known.range_from(&first).take_while(|(key, _)| key.kind == Kind::HttpRoute);
+        let unnamed = routes.filter(|(key, _)| !self.facts.standings.http_routes.contains_key(&key.name));
+        let forsaken = unnamed.filter(|(_, known)| {
+            let status = known.status.value();
+            status.get("parents").and_then(Value::as_array).into_iter().flatten().any(is_ours)
         });
         let forsaken: Vec<Key> = forsaken.map(|(key, _)| key.clone()).collect();
         for key in forsaken {
-            self.put(key, None, |_| json!({"parents": []}));
+            self.put(key, None, &|_| json!({"parents": []}));
         }
     }
 
     fn http_route(&mut self, name: &ObjectName, standings: &[ParentStanding]) {
         let key = Key::new(Kind::HttpRoute, name.clone());
-        self.put(key, None, |generation| {
+        self.put(key, None, &|generation| {
             let parents = standings.iter().map(|parent| {
                 let conditions =
                     [Condition::of("Accepted", &parent.accepted), Condition::of("ResolvedRefs", &parent.resolved_refs)];
@@ -242,7 +250,7 @@ fn conditions_of_unserved(standing: &Standing) -> Vec<Condition> {
 /// what is written already is good and only a replica has yet to say so.
 fn settles(word: &Programmed, known: &Known) -> Option<Instant> {
     let (Programmed::Waiting { until, .. } | Programmed::Nobody { until, .. }) = word else { return None };
-    let is_served = said(&known.status, "Programmed", known.marks.generation);
+    let is_served = said(&known.status.value(), "Programmed", known.marks.generation);
     Some(if is_served { until.met } else { until.soon })
 }
 

@@ -12,8 +12,8 @@ mod merge;
 mod programmed;
 mod writer;
 
-pub use board::{Board, Plan, Transition, Wanted, Write, Written};
-pub use compute::{Facts, Provisioned, compute};
+pub use board::{Basis, Board, Plan, Planning, Transition, Wanted, Write, Written};
+pub use compute::{Consider, Facts, Provisioned, compute};
 pub use merge::merge;
 pub use programmed::{Programmed, Until, Witnesses};
 pub use writer::{MANAGER, Writer};

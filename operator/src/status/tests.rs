@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cause::ObjectName;
 use delivery::{Refusal, Replica, Replicas, Revision};
-use ir::{ResourceId, RouteId};
+use ir::{ResourceId, RouteId, SharedMap};
 use serde_json::{Value, json};
 use translate::{Standing, Standings, Verdict};
 
@@ -15,7 +15,7 @@ use super::conditions::{self, Condition};
 use super::programmed::{Programmed, Until, Witnesses};
 use crate::kinds::Kind;
 use crate::reconcile::{Held, Holding};
-use crate::store::{Key, Known, Pods, Store};
+use crate::store::{Key, Known, Pods, StatusText, Store};
 use crate::watch::{Marks, News, Object, Source, What};
 
 fn name() -> ObjectName {
@@ -64,8 +64,7 @@ fn every_replica_that_is_ready_must_have_said_so() {
     let begun = Instant::now();
     let key = Key::new(Kind::ApiRoute, name());
     let held = Held { generation: 3, revision: Revision(5), since: begun };
-    let objects = BTreeMap::from([(key.clone(), held)]);
-    let holding = Holding { revision: Revision(9), drain: Duration::ZERO, objects };
+    let holding = Holding::of(Revision(9), [(key.clone(), held)]);
     let check = |ready: &str, said: &str, generation: i64, expected: &str| {
         let witnesses = Witnesses { replicas: &replicas(said), pods: &pods(ready) };
         let word = witnesses.ask(&key, generation, (&gateway(), &holding), begun);
@@ -156,7 +155,7 @@ fn an_http_route_that_names_no_gateway_of_ours_any_more_is_forsaken() {
     let check = |controller: &str, is_named: bool, expected: Option<usize>| {
         let key = Key::new(Kind::HttpRoute, name());
         let status = json!({"parents": [{"parentRef": {"name": "web"}, "controllerName": controller}]});
-        let known = Known { marks: Marks { uid: "u".into(), ..Marks::default() }, status: Arc::new(status) };
+        let known = Known { marks: Marks { uid: "u".into(), ..Marks::default() }, status: StatusText::of(&status) };
         let parents = BTreeMap::from([(name(), Vec::new())]);
         let standings = Standings { http_routes: if is_named { parents } else { BTreeMap::new() }, ..Standings::default() };
         let facts = Facts {
@@ -164,14 +163,18 @@ fn an_http_route_that_names_no_gateway_of_ours_any_more_is_forsaken() {
             holdings: &BTreeMap::new(),
             replicas: &Replicas::new(),
             pods: &Pods::default(),
-            known: &BTreeMap::from([(key.clone(), known)]),
+            known: &SharedMap::from_iter([(key.clone(), known)]),
             provisioned: &BTreeMap::new(),
             steady: &BTreeMap::new(),
             begun: Instant::now(),
             issued: &BTreeSet::new(),
             issuing: Instant::now(),
         };
-        let found = compute(&facts).get(&key).map(|wanted| wanted.status["parents"].as_array().unwrap().len());
+        let mut found = None;
+        compute(&facts, &mut |put, _, wanted| {
+            assert_eq!(put, key);
+            found = Some(wanted().status["parents"].as_array().unwrap().len());
+        });
         assert_eq!(found, expected, "{controller} {is_named}");
     };
     check(translate::CONTROLLER, false, Some(0));

@@ -1,6 +1,5 @@
 //! Writing statuses and events to an API server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::board::{Transition, Write, Written};
 use crate::kinds::Kind;
-use crate::store::{Key, Known};
+use crate::store::{Key, Known, StatusText};
 use crate::watch::Seen;
 
 /// The field manager of statuses.
@@ -63,7 +62,7 @@ impl Writer {
         });
         let how = PatchParams::apply(MANAGER).force();
         let object = api.patch_status(&name.name, &how, &Patch::Apply(&patch)).await?.into_object(*kind);
-        Ok(Known { marks: object.marks, status: Arc::new(object.status) })
+        Ok(Known { marks: object.marks, status: StatusText::of(&object.status) })
     }
 
     async fn tell(&self, write: &Write, transition: &Transition) {

@@ -152,7 +152,7 @@ impl Visit for Keeping<'_> {
         for (name, written) in objects {
             if let Written::LastGood(version, _) = written {
                 let key = Key::new(kind, name.clone());
-                let Some(known) = self.store.known.get(&key) else { continue };
+                let Some(known) = self.store.known().get(&key) else { continue };
                 self.kept.insert(key, Kept::new(&known.marks.uid, Arc::clone(version)));
             }
         }

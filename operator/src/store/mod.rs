@@ -4,6 +4,7 @@
 
 mod contents;
 mod kept;
+mod known;
 mod pods;
 mod slots;
 
@@ -11,15 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
+use ir::SharedMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use translate::{Manifests, Objects, Written};
 
 use crate::kinds::Kind;
-use crate::watch::{Marks, News, Object, Source, What};
+use crate::watch::{News, Object, Source, What};
 use contents::Contents;
 pub use contents::{Content, Wanted};
 pub use kept::{Kept, Recalled};
+pub use known::{Known, StatusText};
 pub use pods::{DataPlane, Pods};
 use slots::{Proven, with_slots};
 
@@ -52,15 +55,6 @@ impl Key {
     }
 }
 
-/// What is known of an object beside what it says.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Known {
-    /// Which version it is.
-    pub marks: Marks,
-    /// The status, where that is ours; else `Null`.
-    pub status: Arc<Value>,
-}
-
 /// How far a watch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
@@ -81,7 +75,7 @@ pub struct Store {
     refused: Manifests,
     /// The newest versions of which nothing of their own text was wrong.
     proven: Proven,
-    known: BTreeMap<Key, Known>,
+    known: SharedMap<Key, Known>,
     /// What the list of a watch, which is under way, had so far.
     listing: BTreeMap<Source, BTreeSet<ObjectName>>,
     progress: BTreeMap<Source, Progress>,
@@ -118,16 +112,16 @@ impl Store {
         &self.manifests
     }
 
-    /// What is known of an object.
+    /// What is known of each object.
     #[must_use]
-    pub fn known(&self, key: &Key) -> Option<&Known> {
-        self.known.get(key)
+    pub const fn known(&self) -> &SharedMap<Key, Known> {
+        &self.known
     }
 
     /// The objects of a kind that there are.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectName, &Known)> {
         let first = Key::new(kind, ObjectName::new("", ""));
-        self.known.range(first..).take_while(move |(key, _)| key.kind == kind).map(|(key, known)| (&key.name, known))
+        self.known.range_from(&first).take_while(move |(key, _)| key.kind == kind).map(|(key, known)| (&key.name, known))
     }
 
     /// The pods of data planes.
@@ -200,7 +194,7 @@ impl Store {
     fn put(&mut self, kind: Kind, object: Object) -> Change {
         let Object { name, marks, value, status } = object;
         let key = Key::new(kind, name);
-        let before = self.known.insert(key.clone(), Known { marks: marks.clone(), status: Arc::new(status) });
+        let before = self.known.insert(key.clone(), Known { marks: marks.clone(), status: StatusText::of(&status) });
         let seen = match (&before, self.known.get(&key)) {
             (Some(before), Some(now)) if before == now => Change::Nothing,
             _ => Change::Marks,

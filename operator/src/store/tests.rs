@@ -5,6 +5,7 @@ use serde_json::json;
 use translate::{Cluster, Context, Translation, translate};
 
 use super::*;
+use crate::watch::Marks;
 
 fn marks(generation: i64, version: u64) -> Marks {
     Marks { uid: "u".into(), generation, version: version.to_string().into(), is_ending: false }

@@ -4,6 +4,7 @@
 //! tree is the store's matter. So one odd object stops nobody.
 
 mod seen;
+mod tree;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub(crate) use seen::Seen;
 /// after an outage is waited for.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 /// Objects in one answer of a list.
-const PAGE: u32 = 500;
+const PAGE: u32 = 250;
 
 /// One watch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,10 +7,12 @@ use cause::ObjectName;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
+use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Object;
+use super::tree::Place;
 use crate::kinds::Kind;
 
 /// A tree with what watching needs of its metadata. `OUTLINE` asks for metadata alone.
@@ -35,7 +37,7 @@ pub struct Marks {
 
 impl<'de, const OUTLINE: bool> Deserialize<'de> for Seen<OUTLINE> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let tree = Value::deserialize(deserializer)?;
+        let tree = Place::Root.deserialize(deserializer)?;
         let text = |field: &str| tree.pointer(&format!("/metadata/{field}")).and_then(Value::as_str).map(str::to_owned);
         let metadata = ObjectMeta {
             name: text("name"),
@@ -94,7 +96,6 @@ impl<const OUTLINE: bool> Seen<OUTLINE> {
             }
             if let Some(meta) = members.get_mut("metadata").and_then(Value::as_object_mut) {
                 is_ending = meta.contains_key("deletionTimestamp");
-                meta.shift_remove("managedFields");
                 meta.shift_remove("resourceVersion");
             }
         }
@@ -125,6 +126,7 @@ mod tests {
             "metadata": {
                 "name": "orders", "namespace": "shop", "uid": "u", "generation": 3, "resourceVersion": "42",
                 "managedFields": [{"manager": "kubectl"}], "labels": {"tier": 7},
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "a"},
             },
             "spec": {"path": 1}, "status": {"observedGeneration": 2},
         });
@@ -136,7 +138,8 @@ mod tests {
         assert_eq!(object.marks, marks);
         assert_eq!(object.status, json!({"observedGeneration": 2}));
         // Shapes that the kind does not have come through too.
-        let metadata = json!({"name": "orders", "namespace": "shop", "uid": "u", "generation": 3, "labels": {"tier": 7}});
+        let metadata = json!({"name": "orders", "namespace": "shop", "uid": "u", "generation": 3, "labels": {"tier": 7},
+            "annotations": {"team": "a"}});
         assert_eq!(object.value, json!({"metadata": metadata, "spec": {"path": 1}}));
     }
 
@@ -147,7 +150,7 @@ mod tests {
         let object = seen.into_object(Kind::Service);
         assert!(object.marks.is_ending);
         assert_eq!((object.value.get("status"), object.status), (Some(&json!({"a": 1})), Value::Null));
-        let seen: Seen<true> = serde_json::from_value(json!("odd")).unwrap();
+        let seen: Seen<true> = serde_json::from_value(json!({"metadata": null})).unwrap();
         assert_eq!(seen.into_object(Kind::Secret).name, ObjectName::new("", ""));
     }
 }
