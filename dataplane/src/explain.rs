@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cause::{Check, Denial, Framing};
+use cause::{Check, Denial, Framing, TargetFlaw};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use jiff::Timestamp;
 use observe::evidence::{Evidence, HeadText, Received};
@@ -16,10 +16,11 @@ use observe::report::{Find, Reader, Report, nowhere};
 use observe::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 use upstream::{RequestBody, Upstreams};
+use wire::h1::Glimpse;
 
 use crate::clock::Clock;
 use crate::control::GatewayHandle;
-use crate::gateway::{Context, Rejection, Trail, admit, client};
+use crate::gateway::{Context, Rejection, Trail, admit, client, of_refused};
 use crate::listen::{Connection, Tls};
 use crate::runtime::{Placement, Port, PortProtocol, Runtime, compile};
 use crate::state::State;
@@ -96,12 +97,16 @@ async fn judge(worker: &Worker, runtime: &Runtime, described: &Described, find: 
     let (connection, request) = match arrange(runtime, described) {
         Ok(arranged) => arranged,
         Err(cause) => {
-            let evidence = evidence_of(worker, runtime, described, (at, &Request::new(()).into_parts().0, false));
+            let head = format!("{} {} HTTP/1.1\r\n", described.method, described.target);
+            let read = of_refused(&Glimpse::of(head.as_bytes()));
+            let evidence = evidence_of(worker, runtime, described, (at, read, false));
             return Report::of(&evidence, Some((Check::Guard, &Denial::Framing(cause))), &reader);
         }
     };
     let (mut parts, ()) = request.into_parts();
-    let mut evidence = evidence_of(worker, runtime, described, (at, &parts, connection.tls.is_some()));
+    let head = HeadText::of(&parts.uri, parts.headers.get(http::header::HOST), None);
+    let read = (Some(parts.method.clone()), head);
+    let mut evidence = evidence_of(worker, runtime, described, (at, read, connection.tls.is_some()));
     evidence.client = Some(client(&runtime.settings.client_address, described.from, &parts.headers));
     wire::fields::strip_at_entry(&mut parts.headers);
     let mut body = RequestBody::of(Bytes::from(described.body.clone().unwrap_or_default()));
@@ -117,7 +122,7 @@ fn evidence_of(
     worker: &Worker,
     runtime: &Runtime,
     described: &Described,
-    (at, parts, tls): (Timestamp, &http::request::Parts, bool),
+    (at, (method, head), tls): (Timestamp, (Option<Method>, HeadText), bool),
 ) -> Evidence {
     let random = [worker.random(), worker.random(), worker.random()];
     let received = Received {
@@ -126,9 +131,9 @@ fn evidence_of(
         peer: SocketAddr::new(described.from, 0),
         protocol: http::Version::HTTP_11,
         tls,
-        method: parts.method.clone(),
-        head: HeadText::of(&parts.uri, parts.headers.get(http::header::HOST), None),
-        trace: TraceContext::of(&parts.headers, random, 0),
+        method,
+        head,
+        trace: TraceContext::of(&HeaderMap::new(), random, 0),
     };
     let mut evidence = Evidence::new(received, runtime.generation);
     evidence.client = Some(described.from.to_canonical());
@@ -172,7 +177,7 @@ fn arrange(runtime: &Runtime, described: &Described) -> Result<(Connection, Requ
     }
     let method = Method::from_bytes(described.method.as_bytes()).map_err(|_| Framing::RequestLine)?;
     let mut request = Request::new(());
-    let uri = parsed.ok_or(Framing::Target)?;
+    let uri = parsed.ok_or(Framing::Target { flaw: TargetFlaw::Form })?;
     *request.method_mut() = method;
     *request.uri_mut() = uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
     let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -33,7 +33,10 @@ pub enum Framing {
         served: Vec<String>,
     },
     /// The target is neither an origin form nor an absolute form that agrees with `Host`.
-    Target,
+    Target {
+        /// What about it.
+        flaw: TargetFlaw,
+    },
     /// The path holds encoded separators, control characters, `..;` or is not UTF-8.
     Path,
     /// `Host` is missing, repeated, or not a host and port.
@@ -71,6 +74,48 @@ pub enum Framing {
     Http2Message,
     /// The body ended before its announced length.
     BodyIncomplete,
+}
+
+/// What about a target is refused (RFC 9112 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum TargetFlaw {
+    /// It is no path, and no URL of the listener's scheme.
+    Form,
+    /// It is a URL whose authority is not the one in `Host`.
+    Authority,
+    /// It holds a fragment.
+    Fragment,
+    /// It holds an octet that must be sent in percent form.
+    Octet(u8),
+}
+
+impl TargetFlaw {
+    /// What is wrong, and what to send instead.
+    fn tell(self, with: impl FnOnce(std::fmt::Arguments<'_>, std::fmt::Arguments<'_>)) {
+        const PLAIN: &str = "Send the path and query as the target, and the authority in Host.";
+        match self {
+            Self::Form => with(
+                format_args!("The target is neither a path that begins with `/` nor an absolute URL of this listener's scheme."),
+                format_args!("{PLAIN}"),
+            ),
+            Self::Authority => with(
+                format_args!("The target is an absolute URL, and its authority is not the one in Host."),
+                format_args!("{PLAIN}"),
+            ),
+            Self::Fragment => with(
+                format_args!("The target holds `#`; a fragment is for the client alone and never sent."),
+                format_args!("Leave the fragment out, or send a `#` that belongs to the path or query as %23."),
+            ),
+            Self::Octet(octet) if octet.is_ascii_graphic() => with(
+                format_args!("The target holds `{}`, which must not stand there as it is (RFC 3986).", char::from(octet)),
+                format_args!("Send `{}` as %{octet:02X}.", char::from(octet)),
+            ),
+            Self::Octet(octet) => with(
+                format_args!("The target holds the octet 0x{octet:02X}, which must not stand there as it is (RFC 3986)."),
+                format_args!("Send what is not visible ASCII in percent form, such as %{octet:02X}."),
+            ),
+        }
+    }
 }
 
 impl Framing {
@@ -167,13 +212,9 @@ impl Framing {
                 format_args!("Methods are case-sensitive; served are {}.", crate::Listed(served)),
                 format_args!("Use one of {}.", crate::Listed(served)),
             ),
-            Self::Target => row(
-                "framing.target",
-                400,
-                "The request target is ambiguous",
-                format_args!("The target must be a path, without fragment, or an absolute URL whose authority equals Host."),
-                format_args!("Send the path and query as the target and the authority in Host."),
-            ),
+            Self::Target { flaw } => flaw.tell(|detail, remedy| {
+                row("framing.target", 400, "The request target is malformed or ambiguous", detail, remedy);
+            }),
             Self::Path => row(
                 "framing.path",
                 400,

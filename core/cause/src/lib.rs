@@ -35,7 +35,7 @@ pub use denial::Denial;
 pub use entry::{Action, Check, Entry, Fixer, Retry, Status};
 pub use fault::{BrokenReference, Fault, FaultCause, Severity, Unattached};
 pub use field::{FieldPath, Segment, Syntax};
-pub use framing::Framing;
+pub use framing::{Framing, TargetFlaw};
 pub use limit::Limit;
 pub use listed::Listed;
 pub use model::Model;

@@ -4,6 +4,7 @@
 //! are counted and pass as they come. It keeps positions, not bytes, and allocates only to refuse.
 
 mod chunk;
+mod glimpse;
 mod head;
 mod line;
 #[cfg(test)]
@@ -16,6 +17,8 @@ mod tests;
 use std::sync::Arc;
 
 use cause::Framing;
+
+pub use glimpse::Glimpse;
 
 use crate::Limits;
 use crate::h1::head::{Body, Head};
@@ -80,6 +83,8 @@ pub struct Violation {
     pub in_body: bool,
     /// The request line said HEAD, so the answer must have no body.
     pub is_head: bool,
+    /// What could be read of the head; nothing where it was released.
+    pub glimpse: Box<Glimpse>,
 }
 
 impl Violation {
@@ -112,7 +117,9 @@ impl Guard {
                 Ok(0) => break,
                 Ok(bytes) => released += bytes,
                 Err(cause) => {
-                    let violation = Violation { cause, in_body: self.body_pending(), is_head: self.head.is_head };
+                    let in_body = self.body_pending();
+                    let glimpse = Box::new(if in_body { Glimpse::default() } else { Glimpse::of(rest) });
+                    let violation = Violation { cause, in_body, is_head: self.head.is_head, glimpse };
                     self.at = At::Refused;
                     return Progress { released, violation: Some(violation) };
                 }
@@ -121,10 +128,11 @@ impl Guard {
         Progress { released, violation: None }
     }
 
-    /// Nothing more is awaited of a head that does not come to its end: the stream ends here.
-    pub fn give_up(&mut self, cause: Framing) -> Violation {
+    /// Nothing more is awaited of a head that does not come to its end, of which `held` came: the stream
+    /// ends here.
+    pub fn give_up(&mut self, held: &[u8], cause: Framing) -> Violation {
         self.at = At::Refused;
-        Violation { cause, in_body: false, is_head: self.head.is_head }
+        Violation { cause, in_body: false, is_head: self.head.is_head, glimpse: Box::new(Glimpse::of(held)) }
     }
 
     /// Nothing of a next request has come: what idle timeouts measure. An empty line is nothing.

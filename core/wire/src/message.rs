@@ -1,6 +1,6 @@
 //! An HTTP/2 request that must also make sense in HTTP/1.1 (RFC 9113 section 8).
 
-use cause::Framing;
+use cause::{Framing, TargetFlaw};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::Scheme;
@@ -22,11 +22,16 @@ pub fn h2_message(parts: &Parts, limits: &Limits) -> Result<(), Framing> {
     check_authority(parts)
 }
 
+const FORM: Framing = Framing::Target { flaw: TargetFlaw::Form };
+
 fn check_target(parts: &Parts, limits: &Limits) -> Result<(), Framing> {
-    let Some(target) = parts.uri.path_and_query() else { return Err(Framing::Target) };
+    let Some(target) = parts.uri.path_and_query() else { return Err(FORM) };
     limits.check_target_length(target.as_str().len())?;
-    if !target.as_str().is_ascii() || !target.path().starts_with('/') {
-        return Err(Framing::Target);
+    if let Some(octet) = target.as_str().bytes().find(|octet| !octet.is_ascii()) {
+        return Err(Framing::Target { flaw: TargetFlaw::Octet(octet) });
+    }
+    if !target.path().starts_with('/') {
+        return Err(FORM);
     }
     match parts.uri.scheme() {
         Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => Err(Framing::Http2Message),
@@ -126,7 +131,7 @@ mod tests {
             check("POST", "http://a/", &[("content-length", length)], Err(Framing::ContentLength));
         }
         check("POST", "http://a/", &[("content-length", "1"), ("content-length", "1")], Err(Framing::ContentLength));
-        check("OPTIONS", "*", &[("host", "a")], Err(Framing::Target));
+        check("OPTIONS", "*", &[("host", "a")], Err(FORM));
         check("CONNECT", "a:443", &[("host", "a")], Err(Framing::Method { served: Limits::default().methods }));
         check("get", "http://a/", &[], Err(Framing::Method { served: Limits::default().methods }));
     }

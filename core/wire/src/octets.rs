@@ -66,14 +66,14 @@ pub(crate) const fn is_token_octet(octet: u8) -> bool {
     is(octet, TOKEN)
 }
 
-/// What a target's path may be made of before it is normalised.
-pub(crate) fn is_target_path(text: &[u8]) -> bool {
-    text.iter().all(|octet| is(*octet, PATH))
+/// The first octet that a target's path may not hold before it is normalised.
+pub(crate) fn outside_path(text: &[u8]) -> Option<u8> {
+    text.iter().copied().find(|octet| !is(*octet, PATH))
 }
 
-/// What a target's query may be made of.
-pub(crate) fn is_target_query(text: &[u8]) -> bool {
-    text.iter().all(|octet| is(*octet, QUERY))
+/// The first octet that a target's query may not hold.
+pub(crate) fn outside_query(text: &[u8]) -> Option<u8> {
+    text.iter().copied().find(|octet| !is(*octet, QUERY))
 }
 
 /// Letters, digits, `-`, `_` and `.`: what host names are made of.
@@ -136,8 +136,8 @@ mod tests {
     fn what_passes_is_taken_by_the_http_library() {
         for octet in 0..=u8::MAX {
             let (path, query) = ([b'/', octet], [b'/', b'?', octet]);
-            assert!(!is_target_path(&path) || Uri::try_from(&path[..]).is_ok(), "path {octet:#x}");
-            assert!(!is_target_query(&query[2..]) || Uri::try_from(&query[..]).is_ok(), "query {octet:#x}");
+            assert!(outside_path(&path).is_some() || Uri::try_from(&path[..]).is_ok(), "path {octet:#x}");
+            assert!(outside_query(&query[2..]).is_some() || Uri::try_from(&query[..]).is_ok(), "query {octet:#x}");
             assert_eq!(is_token(&[octet]), HeaderName::from_bytes(&[octet]).is_ok(), "name {octet:#x}");
             assert_eq!(is_field_value(&[octet]), HeaderValue::from_bytes(&[octet]).is_ok(), "value {octet:#x}");
         }

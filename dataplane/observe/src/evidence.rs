@@ -26,8 +26,8 @@ pub struct Received {
     pub protocol: http::Version,
     /// Whether it came over TLS.
     pub tls: bool,
-    /// The method.
-    pub method: Method,
+    /// The method; `None` where it could not be read.
+    pub method: Option<Method>,
     /// What its head said.
     pub head: HeadText,
     /// Its place in a trace (W3C Trace Context).
@@ -51,8 +51,17 @@ impl HeadText {
     /// The texts of the target as it was sent, of `Host` and of `User-Agent`.
     #[must_use]
     pub fn of(target: &Uri, host: Option<&HeaderValue>, user_agent: Option<&HeaderValue>) -> Self {
-        let (path, query) = (target.path().as_bytes(), target.query().map(str::as_bytes));
         let (host, user_agent) = (host.map(HeaderValue::as_bytes), user_agent.map(HeaderValue::as_bytes));
+        Self::joined(target.path().as_bytes(), target.query().map(str::as_bytes), host, user_agent)
+    }
+
+    /// What could be read of a head that is no request: path, query and host.
+    #[must_use]
+    pub fn of_refused(path: Option<&str>, query: Option<&str>, host: Option<&str>) -> Self {
+        Self::joined(path.unwrap_or_default().as_bytes(), query.map(str::as_bytes), host.map(str::as_bytes), None)
+    }
+
+    fn joined(path: &[u8], query: Option<&[u8]>, host: Option<&[u8]>, user_agent: Option<&[u8]>) -> Self {
         let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
         let mut text = Vec::with_capacity(path.len() + length(query) + length(host) + length(user_agent));
         text.extend_from_slice(path);
@@ -66,10 +75,10 @@ impl HeadText {
         Self { text: text.into_boxed_slice(), path_end, query_end, host_end, has_user_agent }
     }
 
-    /// The path.
+    /// The path; `None` where it could not be read.
     #[must_use]
-    pub fn path(&self) -> &str {
-        text_of(self.part(0, Some(self.path_end)))
+    pub fn path(&self) -> Option<&str> {
+        Some(text_of(self.part(0, Some(self.path_end)))).filter(|path| !path.is_empty())
     }
 
     /// The query, without its `?`.
@@ -310,7 +319,7 @@ mod tests {
             let uri: Uri = target.parse().unwrap();
             let value = |text: Option<&'static str>| text.map(HeaderValue::from_static);
             let head = HeadText::of(&uri, value(host).as_ref(), value(agent).as_ref());
-            assert_eq!((head.path(), head.query()), (uri.path(), uri.query()));
+            assert_eq!((head.path(), head.query()), (Some(uri.path()), uri.query()));
             assert_eq!(head.host(), host.map(str::as_bytes));
             assert_eq!(head.user_agent(), agent.map(str::as_bytes));
         };

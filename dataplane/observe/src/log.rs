@@ -15,6 +15,9 @@ use serde_json::ser::Formatter;
 use crate::evidence::{self, Evidence, Outcome, Record};
 use crate::redact;
 
+/// What the conventions write for a method that is none.
+const UNREADABLE: &str = "_OTHER";
+
 /// Appends the line of a call, its line feed included. `docs` is the base address of the causes'
 /// pages. Fails only where a value cannot be JSON; then `lines` is as before.
 pub fn write(record: &Record, docs: &str, lines: &mut Vec<u8>) -> Result<(), serde_json::Error> {
@@ -40,8 +43,8 @@ struct Line<'a> {
     host: Option<Cow<'a, str>>,
     #[serde(rename = "server.port", skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
-    #[serde(rename = "url.path")]
-    path: Cow<'a, str>,
+    #[serde(rename = "url.path", skip_serializing_if = "Option::is_none")]
+    path: Option<Cow<'a, str>>,
     #[serde(rename = "url.query", skip_serializing_if = "Option::is_none")]
     query: Option<String>,
     #[serde(rename = "network.protocol.version")]
@@ -149,11 +152,11 @@ impl<'a> Line<'a> {
         Self {
             timestamp: received.at,
             decision: received.decision.as_str(),
-            method: received.method.as_str(),
+            method: received.method.as_ref().map_or(UNREADABLE, http::Method::as_str),
             scheme: if received.tls { "https" } else { "http" },
             host,
             port,
-            path: redact::path(received.head.path()),
+            path: received.head.path().map(redact::path),
             query: redact::query(evidence),
             protocol: protocol(received.protocol),
             status: outcome.status,
@@ -345,6 +348,16 @@ mod tests {
         assert_eq!(value["gen_ai.usage.input_tokens"], 11);
         assert_eq!(value["gen_ai.usage.output_tokens"], 22);
         assert_eq!(value["upstream_ms"], 0.9);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_made_up() {
+        let mut record = samples::refused("/orders");
+        record.evidence.received.method = None;
+        record.evidence.received.head = evidence::HeadText::of_refused(None, None, None);
+        let (_, value) = line(&record);
+        assert_eq!(value["http.request.method"], "_OTHER");
+        assert_eq!([value.get("url.path"), value.get("url.query"), value.get("server.address")], [None; 3]);
     }
 
     #[test]

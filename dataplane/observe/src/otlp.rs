@@ -92,7 +92,7 @@ fn span(record: &Record, docs: &str) -> Span {
     let received = &record.evidence.received;
     let start = u64::try_from(received.at.as_nanosecond()).unwrap_or(0);
     let took = u64::try_from(record.outcome.duration.as_nanos()).unwrap_or(u64::MAX);
-    let method = known_method(received.method.as_str()).unwrap_or("HTTP");
+    let method = received.method.as_ref().and_then(|method| known_method(method.as_str())).unwrap_or("HTTP");
     let name = match &record.evidence.located {
         Some(located) => format!("{method} {}", located.route()),
         None => method.to_owned(),
@@ -124,7 +124,6 @@ fn attributes(record: &Record, docs: &str) -> Vec<KeyValue> {
     let received = &evidence.received;
     let mut all = vec![
         text("url.scheme", if received.tls { "https" } else { "http" }),
-        text("url.path", &redact::path(received.head.path())),
         text("network.protocol.version", log::protocol(received.protocol)),
         text("network.peer.address", &received.peer.ip().to_string()),
         number("network.peer.port", received.peer.port().into()),
@@ -134,11 +133,13 @@ fn attributes(record: &Record, docs: &str) -> Vec<KeyValue> {
         text("doorward.decision", received.decision.as_str()),
         number("doorward.generation", evidence.generation),
     ];
-    match known_method(received.method.as_str()) {
+    all.extend(received.head.path().map(|path| text("url.path", &redact::path(path))));
+    let method = received.method.as_ref().map(http::Method::as_str);
+    match method.and_then(known_method) {
         Some(method) => all.push(text("http.request.method", method)),
         None => {
             all.push(text("http.request.method", "_OTHER"));
-            all.push(text("http.request.method_original", received.method.as_str()));
+            all.extend(method.map(|method| text("http.request.method_original", method)));
         }
     }
     if let Some(host) = received.head.host() {
@@ -301,7 +302,7 @@ mod tests {
     #[test]
     fn names_stay_few_and_failures_are_errors() {
         let mut record = samples::served("/v1/chat/completions");
-        record.evidence.received.method = "BREW".parse().unwrap();
+        record.evidence.received.method = "BREW".parse().ok();
         record.evidence.located = None;
         record.evidence.model = Some("gpt".into());
         record.outcome.usage = Some(Usage { input: 11, output: 22, estimated: false });

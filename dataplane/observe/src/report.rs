@@ -24,7 +24,7 @@ pub use place::{At, Find, InFile, nowhere};
 /// What became of a call, or would become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Method and target.
+    /// Method and target, or that they could not be read.
     pub request: String,
     /// The object that serves it, such as `ApiRoute shop/orders`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,10 +167,8 @@ impl Telling<'_> {
     fn report(&self, decision: Option<DecisionId>) -> Report {
         let received = &self.evidence.received;
         let cause = self.refused.map(|(_, denial)| view(denial, Audience::Owner, self.reader.docs));
-        let query = redact::query(self.evidence).map(|query| format!("?{query}")).unwrap_or_default();
-        let path = redact::path(received.head.path());
         Report {
-            request: shown(&format!("{} {path}{query}", received.method)),
+            request: self.request(),
             object: self.object().map(|object| object.to_string()),
             verdict: if cause.is_some() { Verdict::Refused } else { Verdict::Allowed },
             status: self.outcome.map(|outcome| outcome.status).or(cause.as_ref().map(|cause| cause.status.as_u16())),
@@ -186,6 +184,17 @@ impl Telling<'_> {
             decision: decision.map(|decision| decision.to_string()),
             at: received.at,
             generation: self.evidence.generation,
+        }
+    }
+
+    /// Method and target, as far as they could be read.
+    fn request(&self) -> String {
+        let received = &self.evidence.received;
+        let query = redact::query(self.evidence).map(|query| format!("?{query}")).unwrap_or_default();
+        match (&received.method, received.head.path()) {
+            (Some(method), Some(path)) => shown(&format!("{method} {}{query}", redact::path(path))),
+            (Some(method), None) => shown(&format!("{method} of an unreadable target")),
+            (None, _) => "a request without a readable method and target".to_owned(),
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn evidence(target: &str) -> Evidence {
         peer: "203.0.113.9:50123".parse().unwrap(),
         protocol: http::Version::HTTP_11,
         tls: true,
-        method: Method::DELETE,
+        method: Some(Method::DELETE),
         head: head(target, "api.example.com:8443".as_bytes(), "curl/8.9".as_bytes()),
         trace: TraceContext::of(&HeaderMap::new(), [0x11, 0x2200, 0], 1_000_000),
     };

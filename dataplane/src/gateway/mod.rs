@@ -29,12 +29,13 @@ use std::task::Poll;
 use cause::{Check, Denial, Framing};
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use ir::Enforcement;
 use observe::evidence::{Evidence, HeadText, Received, Record};
 use observe::trace::TraceContext;
 use upstream::{RequestBody, ResponseBody};
+use wire::h1::Glimpse;
 
 pub(crate) use admit::{Context, Rejection, admit};
 pub(crate) use finish::AnswerBody;
@@ -118,19 +119,31 @@ fn receive(connection: &Connection, worker: &Worker, runtime: &Runtime, parts: &
     let at = worker.clock.now();
     let milliseconds = u64::try_from(at.as_millisecond()).unwrap_or(0);
     let random = [worker.random(), worker.random(), worker.random()];
+    let refused = if stands_in(connection, parts) { connection.glimpse() } else { None };
+    let (method, head) = match refused {
+        Some(glimpse) => of_refused(&glimpse),
+        None => (Some(parts.method.clone()), HeadText::of(&parts.uri, parts.headers.get(HOST), parts.headers.get(USER_AGENT))),
+    };
     let received = Received {
         decision: worker.decisions.next(milliseconds),
         at,
         peer: connection.peer,
         protocol: parts.version,
         tls: connection.tls.is_some(),
-        method: parts.method.clone(),
-        head: HeadText::of(&parts.uri, parts.headers.get(HOST), parts.headers.get(USER_AGENT)),
+        method,
+        head,
         trace: TraceContext::of(&parts.headers, random, runtime.settings.sample_ppm),
     };
     let mut record = Box::new(Record::new(received, runtime.generation));
     record.evidence.client = Some(screen::client(&runtime.settings.client_address, connection.peer.ip(), &parts.headers));
     record
+}
+
+/// What is told of a head that was refused before it was a request.
+pub(crate) fn of_refused(glimpse: &Glimpse) -> (Option<Method>, HeadText) {
+    let Glimpse { method, path, query, host } = glimpse;
+    let method = method.as_ref().and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+    (method, HeadText::of_refused(path.as_deref(), query.as_deref(), host.as_deref()))
 }
 
 /// Admits a request and forwards it.
@@ -156,10 +169,14 @@ fn guard(context: &Context<'_>, parts: &Parts) -> Result<(), Framing> {
         return wire::h2_message(parts, limits);
     }
     match context.connection.violation() {
-        // The request that stands in for the refused one, and no other, has this host.
-        Some(cause) if parts.headers.get(HOST).is_some_and(|host| host == "refused.invalid") => Err(cause),
+        Some(cause) if stands_in(context.connection, parts) => Err(cause),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether a request stands in for one that the guard refused: it, and no other, has this host.
+fn stands_in(connection: &Connection, parts: &Parts) -> bool {
+    connection.refused() && parts.headers.get(HOST).is_some_and(|host| host == "refused.invalid")
 }
 
 /// A body that failed because the guard refused its framing is refused with the guard's cause.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cause::Framing;
+use wire::h1::{Glimpse, Violation};
 
 use crate::gateway::PeerText;
 use crate::runtime::Port;
@@ -22,7 +23,7 @@ pub(crate) struct Connection {
     /// The peer's address as a field value.
     pub(crate) peer_text: PeerText,
     /// Why the guard refused the stream; set once.
-    violation: RefCell<Option<Framing>>,
+    violation: RefCell<Option<Violation>>,
     /// Requests that are being answered.
     in_flight: Cell<u32>,
     /// Requests that have begun so far.
@@ -52,13 +53,23 @@ impl Connection {
     }
 
     /// The guard refused the stream.
-    pub(crate) fn refuse(&self, cause: Framing) {
-        self.violation.borrow_mut().get_or_insert(cause);
+    pub(crate) fn refuse(&self, violation: Violation) {
+        self.violation.borrow_mut().get_or_insert(violation);
+    }
+
+    /// Whether the guard refused the stream.
+    pub(crate) fn refused(&self) -> bool {
+        self.violation.borrow().is_some()
     }
 
     /// Why the guard refused the stream, where it did.
     pub(crate) fn violation(&self) -> Option<Framing> {
-        self.violation.borrow().clone()
+        self.violation.borrow().as_ref().map(|violation| violation.cause.clone())
+    }
+
+    /// What could be read of the head that the guard refused, where it did; told once.
+    pub(crate) fn glimpse(&self) -> Option<Box<Glimpse>> {
+        self.violation.borrow_mut().as_mut().map(|violation| std::mem::take(&mut violation.glimpse))
     }
 
     /// A request is being answered.

@@ -17,7 +17,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use cause::Framing;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
-use wire::h1::Guard;
+use wire::h1::{Guard, Violation};
 
 use super::connection::Connection;
 
@@ -109,15 +109,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         }
         self.released = self.held.split_to(progress.released).freeze();
         if let Some(violation) = progress.violation {
-            let stand_in = violation.stand_in();
-            self.refuse(violation.cause, violation.in_body, stand_in);
+            self.refuse(violation);
         }
         self.note_phase();
     }
 
     /// Records the violation and prepares how the HTTP library learns of it.
-    fn refuse(&mut self, cause: Framing, in_body: bool, stand_in: &'static [u8]) {
-        self.connection.refuse(cause);
+    fn refuse(&mut self, violation: Violation) {
+        let (in_body, stand_in) = (violation.in_body, violation.stand_in());
+        self.connection.refuse(violation);
         self.held.clear();
         if in_body {
             self.then = Then::Fail;
@@ -187,9 +187,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         match self.phase {
             Phase::Head => {
                 let limit_ms = u64::try_from(self.patience.header.as_millis()).unwrap_or(u64::MAX);
-                let violation = self.guard.give_up(Framing::HeaderTimeout { limit_ms });
-                let stand_in = violation.stand_in();
-                self.refuse(violation.cause, violation.in_body, stand_in);
+                let violation = self.guard.give_up(&self.held, Framing::HeaderTimeout { limit_ms });
+                self.refuse(violation);
                 Ok(())
             }
             Phase::Idle => {
@@ -218,8 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         }
         buf.set_filled(before + progress.released);
         if let Some(violation) = progress.violation {
-            let stand_in = violation.stand_in();
-            self.refuse(violation.cause, violation.in_body, stand_in);
+            self.refuse(violation);
         } else if self.guard.upgrade_pending() {
             self.guard.resume();
             self.feed_held();

@@ -64,6 +64,12 @@ impl Shop {
         self.visit().await.ask(request).await
     }
 
+    /// What is told of a call that has ended.
+    pub(crate) async fn decision(&self, id: &str) -> observe::report::Report {
+        let (gateway, id) = (self.gateway.handle(), id.to_owned());
+        tokio::task::spawn_blocking(move || gateway.decision(&id)).await.unwrap().unwrap()
+    }
+
     /// Stops listening and lets calls in flight end.
     pub(crate) async fn close(self) {
         soon(Arc::into_inner(self.gateway).unwrap().drain()).await;

@@ -124,6 +124,32 @@ async fn hosts_and_targets() {
     .await;
 }
 
+/// What was read is what is looked back at, also where it was no request.
+#[tokio::test]
+async fn what_was_refused_is_told() {
+    let shop = Shop::open(&route("all", "/", "{response: {status: 200}}", "")).await;
+    for (bytes, status, told) in [
+        ("POST /x?key=secret HTTP/1.1\r\nHost: shop\r\nContent-Length: +1\r\n\r\n", 400, "POST /x?key=REDACTED"),
+        ("GET /a%20b#secret HTTP/1.1\r\nHost: shop\r\n\r\n", 400, "GET /a%20b#..."),
+        ("GET http://me:secret@evil/x HTTP/1.1\r\nHost: shop\r\n\r\n", 400, "GET /x"),
+        ("BREW /pot HTTP/1.1\r\nHost: shop\r\n\r\n", 501, "BREW /pot"),
+        ("HEAD /x HTTP/1.1\r\nHost: shop\r\nHost: shop\r\n\r\n", 400, "HEAD /x"),
+        ("GET \r\n\r\n", 400, "GET of an unreadable target"),
+        ("\u{16}\u{3}\u{1}secret\r\n\r\n", 400, "a request without a readable method and target"),
+    ] {
+        let mut client = shop.visit().await;
+        client.send(bytes).await;
+        let head = client.head().await.unwrap();
+        client.rest().await;
+        let id = head.lines().find_map(|line| line.strip_prefix("doorward-decision: ")).unwrap();
+        let report = shop.decision(id).await;
+        assert_eq!((report.status, &*report.request), (Some(status), told), "{bytes:?}");
+        let shown = serde_json::to_string(&report).unwrap();
+        assert!(!shown.contains("secret") && !shown.contains("refused.invalid"), "{shown}");
+    }
+    shop.close().await;
+}
+
 #[tokio::test]
 async fn a_refused_head_request_has_no_body() {
     let shop = Shop::open(&route("all", "/", "{response: {status: 200}}", "")).await;

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use cause::Framing;
+use cause::{Framing, TargetFlaw};
 
 use super::line::{self, Broken};
 use crate::{Limits, host, octets};
 
 /// Longest method that is looked for in a request line that does not end.
-const METHOD_BYTES: usize = 32;
+pub(super) const METHOD_BYTES: usize = 32;
 const VERSION_BYTES: usize = b"HTTP/1.1".len();
 
 /// What the lines of a head have said so far. Positions count from the first held byte.
@@ -112,7 +112,7 @@ impl Head {
             let host = self.host.clone().and_then(|host| held.get(host));
             let same = host.zip(held.get(authority)).is_some_and(|(host, authority)| host.eq_ignore_ascii_case(authority));
             if !same {
-                return Err(Framing::Target);
+                return Err(Framing::Target { flaw: TargetFlaw::Authority });
             }
         }
         Ok(match self.length {
@@ -171,7 +171,7 @@ fn split_request_line(line: &[u8]) -> Result<[&[u8]; 3], Framing> {
     }
     let Some((target, version)) = split_at(rest, memchr::memrchr(b' ', rest)) else {
         // `GET /path` alone is HTTP/0.9.
-        return Err(if rest.first() == Some(&b'/') && is_path_and_query(rest) {
+        return Err(if rest.first() == Some(&b'/') && path_and_query(rest).is_ok() {
             Framing::ProtocolVersion
         } else {
             Framing::RequestLine
@@ -206,29 +206,35 @@ fn is_http_10(version: &[u8]) -> Result<bool, Framing> {
 /// Checks a target; the place of the authority in an absolute form (RFC 9112 section 3.2.2).
 fn authority(method: &[u8], target: &[u8], limits: &Limits) -> Result<Option<Range<usize>>, Framing> {
     if target.first() == Some(&b'/') {
-        return is_path_and_query(target).then_some(None).ok_or(Framing::Target);
+        return path_and_query(target).map(|()| None);
     }
     let scheme = limits.scheme.as_str().as_bytes();
     let start = scheme.len() + b"://".len();
     let is_absolute = target.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme))
         && target.get(scheme.len()..start) == Some(b"://".as_slice());
     if !is_absolute {
-        return Err(Framing::Target);
+        return Err(FORM);
     }
     let behind = &target[start..];
     let length = memchr::memchr2(b'/', b'?', behind).unwrap_or(behind.len());
     // Without a path, OPTIONS would be about the server itself, as `OPTIONS *` is.
     let is_about_server = method == b"OPTIONS" && length == behind.len();
-    if length == 0 || is_about_server || !is_path_and_query(&behind[length..]) {
-        return Err(Framing::Target);
+    if length == 0 || is_about_server {
+        return Err(FORM);
     }
+    path_and_query(&behind[length..])?;
     Ok(Some(start..start + length))
 }
 
-fn is_path_and_query(text: &[u8]) -> bool {
-    match split_at(text, memchr::memchr(b'?', text)) {
-        Some((path, query)) => octets::is_target_path(path) && octets::is_target_query(query),
-        None => octets::is_target_path(text),
+const FORM: Framing = Framing::Target { flaw: TargetFlaw::Form };
+
+/// Checks the octets of an origin form.
+fn path_and_query(text: &[u8]) -> Result<(), Framing> {
+    let (path, query) = split_at(text, memchr::memchr(b'?', text)).unwrap_or((text, b""));
+    match octets::outside_path(path).or_else(|| octets::outside_query(query)) {
+        None => Ok(()),
+        Some(b'#') => Err(Framing::Target { flaw: TargetFlaw::Fragment }),
+        Some(octet) => Err(Framing::Target { flaw: TargetFlaw::Octet(octet) }),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use cause::Framing;
+use cause::{Framing, TargetFlaw};
 
 /// What became of a stream: how much passed, and the refusal.
 pub(super) type Outcome = (usize, Option<(Framing, bool)>);
@@ -224,44 +224,35 @@ fn request_lines_are_strict() {
 #[test]
 fn targets_are_origin_or_agreeing_absolute_forms() {
     let request = |line: &str| format!("{line}\r\nHost: a\r\n\r\n");
-    for target in [
-        "*",
-        "a",
-        "a:80",
-        "a/b",
-        "?x",
-        "/a#b",
-        "/#",
-        "/a?b#c",
-        "#",
-        "/a<b",
-        "/`",
-        "/\u{e9}",
-        "/a\u{7f}",
-        "/\u{1}",
-        "/?\"",
-        "http:/a",
-        "http://",
-        "http:///x",
-        "http://b/",
-        "http://evil/",
-        "http://a:80/",
-        "http://u@a/",
-        "http://u:p@a/",
-        "https://a/",
-        "ftp://a/",
-        "http://a#b",
-        "http://a\\@b/",
+    let flawed = |flaw: TargetFlaw, targets: &[&str]| {
+        for target in targets {
+            refused(&request(&format!("GET {target} HTTP/1.1")), Framing::Target { flaw });
+        }
+    };
+    flawed(TargetFlaw::Fragment, &["/a#b", "/#", "/a?b#c", "http://a/#"]);
+    for (octet, targets) in [
+        (b'<', &["/a<b", "/?<>"][..]),
+        (b'>', &["/?a>b"]),
+        (b'"', &["/?\"", "/?a=\"<b"]),
+        (b'`', &["/`"]),
+        (0xc3, &["/\u{e9}"]),
+        (0x7f, &["/a\u{7f}"]),
+        (1, &["/\u{1}"]),
     ] {
-        refused(&request(&format!("GET {target} HTTP/1.1")), Framing::Target);
+        flawed(TargetFlaw::Octet(octet), targets);
     }
+    flawed(
+        TargetFlaw::Authority,
+        &["http://b/", "http://evil/", "http://a:80/", "http://u@a/", "http://u:p@a/", "http://a#b", "http://a\\@b/"],
+    );
+    flawed(TargetFlaw::Form, &["*", "a", "a:80", "a/b", "?x", "#", "http:/a", "http://", "http:///x", "https://a/", "ftp://a/"]);
     // Normalisation judges the path.
     for target in ["//", "/../a", "/a\\b", "/%", "/a%00"] {
         passes(&request(&format!("GET {target} HTTP/1.1")));
     }
-    refused(&request("OPTIONS * HTTP/1.1"), Framing::Target);
-    refused(&request("OPTIONS http://a HTTP/1.1"), Framing::Target);
-    refused("GET http://a/ HTTP/1.0\r\n\r\n", Framing::Target);
+    refused(&request("OPTIONS * HTTP/1.1"), Framing::Target { flaw: TargetFlaw::Form });
+    refused(&request("OPTIONS http://a HTTP/1.1"), Framing::Target { flaw: TargetFlaw::Form });
+    refused("GET http://a/ HTTP/1.0\r\n\r\n", Framing::Target { flaw: TargetFlaw::Authority });
 }
 
 #[test]
