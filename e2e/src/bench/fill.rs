@@ -28,7 +28,11 @@ pub(super) fn fill(scene: &Scene, report: &mut Report) -> Result<(), Failure> {
     let all: Vec<Route> = scene.standing().collect();
     let (first, rest) = all.split_at(COUNTED.min(all.len()));
     let gateway = Gateway::watch(&scene.api)?;
-    until(PATIENCE, "the Gateway is seen", || if gateway.seen().attached > 0 { Ok(()) } else { Err("it is not".to_owned()) })?;
+    // Routes that came and went before this are still being told of.
+    until(PATIENCE, "the Gateway counts the routes that are there", || {
+        let (found, there) = (gateway.seen().attached, scene.routes.count());
+        if found == there { Ok(()) } else { Err(format!("{found} of {there} are attached")) }
+    })?;
     let began = Instant::now();
     report.title(format!("{} ApiRoutes are made", all.len()));
     let before = gateway.seen();

@@ -75,6 +75,11 @@ impl Routes {
         })
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        locked(&self.seen).appeared.len() as u64
+    }
+
     /// How many of these are ready at their present generation.
     pub(super) fn ready(&self, keys: &BTreeSet<String>) -> usize {
         locked(&self.seen).ready.intersection(keys).count()
