@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cause::FaultCause;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,14 @@ pub struct Route {
     pub matches: Vec<Match>,
     /// What it serves, or the fault that closes it.
     pub serve: Part<Arc<Serve>>,
+}
+
+impl Route {
+    /// Whether it is closed because another route serves what it claims: then that one goes before it.
+    #[must_use]
+    pub fn gives_way(&self) -> bool {
+        self.serve.as_result().is_err_and(|fault| matches!(fault.cause, FaultCause::Conflict { .. }))
+    }
 }
 
 /// What a route serves.

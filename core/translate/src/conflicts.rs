@@ -1,5 +1,5 @@
-//! Two routes that claim the same requests. Of files neither serves, because nothing tells which is
-//! meant; in a cluster the older one does, and the younger one is told.
+//! Two routes that claim the same requests. The older one serves, and the younger one is told. Of files that say
+//! nothing of age the one that served before does; where none did, neither does, because nothing tells which is meant.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,6 +11,7 @@ use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId, SharedMap};
 use crate::attach::common;
 use crate::gateways::Listeners;
 use crate::judging::Conflicts;
+use crate::manifests::Context;
 use crate::routes::Surroundings;
 
 type Claim<'a> = (&'a ListenerId, Option<HostPattern>, &'a Match);
@@ -70,8 +71,8 @@ impl Claims {
     }
 }
 
-/// Routes that have a host, a path and matches in common with another one on a listener: with the
-/// Gateways on which they have. Of files, these routes are closed.
+/// Routes that give way to another one with a host, a path and matches in common on a listener: with the
+/// Gateways on which they do. Of files, these routes are closed.
 pub(crate) fn find(
     around: &Surroundings<'_>,
     routes: &mut SharedMap<RouteId, Arc<Route>>,
@@ -81,15 +82,16 @@ pub(crate) fn find(
     let (world, listeners) = (around.world, around.listeners);
     let suspects: Vec<&Arc<Route>> = claims.suspects().into_iter().filter_map(|id| claims.routes.get(id)).collect();
     let mut found: BTreeMap<RouteId, Conflicts> = BTreeMap::new();
-    for (one, other, gateway) in pairs(suspects, listeners, world.context.is_standalone()) {
+    for (one, other, gateway) in pairs(suspects, listeners, world.context) {
         let may_know = world.context.is_standalone() || one.name.namespace == other.name.namespace;
         let cause = FaultCause::Conflict { other: may_know.then(|| other.object()), what: "host, path and matches".into() };
         let fault = Fault::error(one.object(), FieldPath::of("spec.path"), cause);
         faults.push(fault.clone());
         if world.context.is_standalone()
             && let Some(route) = routes.get_mut(&one)
-            && route.serve.as_result().is_ok()
+            && !route.gives_way()
         {
+            // Whatever else is wrong with it: who gave way must show in what served.
             Arc::make_mut(route).serve = Part::Broken(Arc::new(fault.clone()));
         }
         found.entry(one).or_default().entry(gateway).or_insert(fault);
@@ -97,27 +99,49 @@ pub(crate) fn find(
     found
 }
 
-/// Each route that is in conflict, with another one and the Gateway; in a cluster the younger of
-/// both alone.
-fn pairs(mut by_age: Vec<&Arc<Route>>, listeners: &Listeners, are_alike: bool) -> BTreeSet<(RouteId, RouteId, ObjectName)> {
-    if !are_alike {
-        by_age.sort_by_key(|route| route.created_at);
-    }
-    let mut first_claims: HashMap<Claim<'_>, &RouteId> = HashMap::new();
-    let mut pairs = BTreeSet::new();
-    for route in by_age {
+/// Each route that gives way, with another one that has the same claim, and the Gateway.
+fn pairs(suspects: Vec<&Arc<Route>>, listeners: &Listeners, context: &Context) -> BTreeSet<(RouteId, RouteId, ObjectName)> {
+    let mut places: HashMap<Claim<'_>, usize> = HashMap::new();
+    let mut groups: Vec<(Claim<'_>, Vec<&Route>)> = Vec::new();
+    for route in suspects {
         for claim in claims(route, listeners) {
-            let gateway = &claim.0.gateway;
-            let first = *first_claims.entry(claim).or_insert(&route.id);
-            if *first != route.id {
-                pairs.insert((route.id.clone(), first.clone(), gateway.clone()));
-                if are_alike {
-                    pairs.insert((first.clone(), route.id.clone(), gateway.clone()));
-                }
+            let place = *places.entry(claim.clone()).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some((_, routes)) if routes.last().is_some_and(|last| last.id == route.id) => {}
+                Some((_, routes)) => routes.push(route),
+                None => groups.push((claim, vec![route])),
+            }
+        }
+    }
+    let mut pairs = BTreeSet::new();
+    for (claim, routes) in &groups {
+        let keeper = keeper(claim, routes, listeners, context);
+        let Some(first) = keeper.or_else(|| routes.first().copied()) else { continue };
+        for route in routes.iter().filter(|route| route.id != first.id) {
+            pairs.insert((route.id.clone(), first.id.clone(), claim.0.gateway.clone()));
+            if keeper.is_none() {
+                pairs.insert((first.id.clone(), route.id.clone(), claim.0.gateway.clone()));
             }
         }
     }
     pairs
+}
+
+/// Which of the routes with one claim serves; `None` where nothing tells.
+fn keeper<'a>(claim: &Claim<'_>, routes: &[&'a Route], listeners: &Listeners, context: &Context) -> Option<&'a Route> {
+    let oldest = routes.iter().copied().min_by_key(|route| route.created_at)?;
+    if !context.is_standalone() {
+        return Some(oldest);
+    }
+    let are_dated = routes.iter().all(|route| route.created_at.is_some());
+    if are_dated && routes.iter().filter(|route| route.created_at == oldest.created_at).count() == 1 {
+        return Some(oldest);
+    }
+    let mut served = routes.iter().copied().filter(|route| {
+        let before = context.served.get(&route.id).filter(|before| !before.gives_way());
+        before.is_some_and(|before| claims(before, listeners).any(|held| held == *claim))
+    });
+    served.next().filter(|_| served.next().is_none())
 }
 
 /// What a route claims: each of its alternatives, for each of its hosts on each of its listeners.

@@ -8,6 +8,7 @@ use crds::standard::{
     ConfigMap, EndpointSlice, Gateway, GatewayClass, HttpRoute, Ingress, IngressClass, Namespace, ReferenceGrant, Secret, Service,
 };
 use crds::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
+use ir::{Route, RouteId, SharedMap};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -150,19 +151,21 @@ pub struct Context {
     pub cluster: Option<Cluster>,
     /// What is said to exist elsewhere.
     pub assume: Vec<Assumption>,
+    /// What served until now, of files: of two routes that claim the same, the one that did serves on.
+    pub served: SharedMap<RouteId, Arc<Route>>,
 }
 
 impl Context {
     /// Of files, with no cluster behind them.
     #[must_use]
-    pub const fn of_files(now: Timestamp, assume: Vec<Assumption>) -> Self {
-        Self { now, cluster: None, assume }
+    pub fn of_files(now: Timestamp, assume: Vec<Assumption>) -> Self {
+        Self { now, cluster: None, assume, served: SharedMap::default() }
     }
 
     /// Of a cluster.
     #[must_use]
-    pub const fn of_cluster(now: Timestamp, cluster: Cluster) -> Self {
-        Self { now, cluster: Some(cluster), assume: Vec::new() }
+    pub fn of_cluster(now: Timestamp, cluster: Cluster) -> Self {
+        Self { now, cluster: Some(cluster), assume: Vec::new(), served: SharedMap::default() }
     }
 
     /// Whether the manifests are files and no cluster stands behind them.

@@ -93,6 +93,7 @@ impl Session {
         self.prove(&served);
         let findings = findings(&self.set, &served);
         let changed = is_first || *self.snapshot != served.snapshot;
+        self.context.served = served.snapshot.routes.clone();
         if changed {
             self.snapshot = Arc::new(served.snapshot);
         }

@@ -22,9 +22,9 @@ use upstream::{Guard, Target};
 use super::parts::Parts;
 use super::router::{Entry, shared_hosts};
 use super::{
-    Authentication, Backend, FieldTexts, Fixed, HeaderChanges, HeldLimit, Holder, IdentityHeaders, IntrospectionTarget, Listener,
+    Authentication, Backend, Fixed, HeaderChanges, HeldLimit, Holder, IntrospectionTarget, Listener,
     ModelTarget, Models, Placement, Ports, Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url,
-    Version,
+    Version, told,
 };
 use crate::state::State;
 
@@ -78,10 +78,9 @@ pub(crate) fn compile_after(
 }
 
 fn holders(keys: &KeyRing, state: &State) -> Vec<Holder> {
-    let mut texts = FieldTexts::default();
     let holder = |held: &HeldKey| Holder {
         principal: state.principal_hash(&held.principal),
-        headers: IdentityHeaders::of(&held.principal, &mut texts),
+        told: told(&held.principal),
         limits: limits(&ObjectRef::new("ApiKey", held.key.id.0.clone()), &held.key.limits, state),
     };
     keys.iter().map(holder).collect()
@@ -103,12 +102,12 @@ fn settings(written: &ir::Settings) -> Settings {
 }
 
 /// Routes in the order in which they take requests that several would take alike: those that check
-/// callers before kinds that do not, so that no object of such a kind opens what is closed; then the
-/// oldest, then by name and rule (Gateway API, HTTPRouteRule).
+/// callers before kinds that do not, so that no object of such a kind opens what is closed; then those that
+/// give way to none; then the oldest, then by name and rule (Gateway API, HTTPRouteRule).
 fn in_order<'a>(snapshot: &'a Snapshot, compiled: &'a SharedMap<RouteId, Arc<Route>>) -> Vec<Ordered<'a>> {
     // Both have the same names in the same order.
     let mut routes: Vec<Ordered<'_>> = snapshot.routes.values().zip(compiled.values()).collect();
-    routes.sort_by_key(|(route, _)| (route.id.kind, route.created_at, &route.id.name, route.id.rule));
+    routes.sort_by_key(|(route, _)| (route.id.kind, route.gives_way(), route.created_at, &route.id.name, route.id.rule));
     routes
 }
 

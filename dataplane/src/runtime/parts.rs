@@ -171,6 +171,7 @@ fn compiled<'a>(
 /// Whether both take the same requests on the same listeners, with the same precedence.
 fn is_where(one: &ir::Route, other: &ir::Route) -> bool {
     one.created_at == other.created_at
+        && one.gives_way() == other.gives_way()
         && one.listeners == other.listeners
         && one.hostnames == other.hostnames
         && one.matches == other.matches

@@ -114,3 +114,17 @@ async fn a_closed_route_says_so_whatever_the_credential() {
     }
     shop.close().await;
 }
+
+/// Of two routes that claim the same, the one that serves answers, whatever its name is.
+#[tokio::test]
+async fn what_gives_way_takes_no_call() {
+    let dated = |name: &str, day: u8| {
+        let metadata = format!("{{name: {name}, creationTimestamp: '2026-01-{day:02}T00:00:00Z'");
+        route(name, "/", &format!("{{response: {{body: {name}}}}}"), "").replace(&format!("{{name: {name}"), &metadata)
+    };
+    let shop = Shop::open(&[dated("zebra", 1), dated("ant", 2)].concat()).await;
+    assert_eq!(shop.ask(REQUEST).await.expect(200), "zebra");
+    shop.apply(&[dated("zebra", 3), dated("ant", 2)].concat()).await;
+    assert_eq!(shop.ask(REQUEST).await.expect(200), "ant");
+    shop.close().await;
+}

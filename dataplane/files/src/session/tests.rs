@@ -186,6 +186,65 @@ fn an_update_that_takes_anothers_place_changes_neither() {
 }
 
 #[test]
+fn a_newcomer_gives_way_to_what_serves() {
+    let (orders, baskets, moved) = (open("orders", "/o"), open("baskets", "/o"), open("baskets", "/b"));
+    check(&[
+        (&[("f.yaml", Some(&orders))], &["orders /o"], &[]),
+        // The name that comes first is the newcomer's.
+        (&[("g.yaml", Some(&baskets))], &["baskets /o config.conflict", "orders /o"], &["g.yaml:6 config.conflict"]),
+        (&[("g.yaml", Some(&moved))], &["baskets /b", "orders /o"], &[]),
+        (&[("g.yaml", None)], &["orders /o"], &[]),
+        (&[("g.yaml", Some(&baskets))], &["baskets /o config.conflict", "orders /o"], &["g.yaml:6 config.conflict"]),
+        // What served is gone, so nothing is in the way any more.
+        (&[("f.yaml", None)], &["baskets /o"], &[]),
+        (&[("f.yaml", Some(&orders))], &["baskets /o", "orders /o config.conflict"], &["f.yaml:6 config.conflict"]),
+    ]);
+    // At a start nothing tells which is meant, whatever else is wrong with one of them.
+    let both = ["baskets /o config.conflict", "orders /o config.conflict"];
+    check(&[
+        (
+            &[("f.yaml", Some(&orders)), ("g.yaml", Some(&baskets))],
+            &both,
+            &["f.yaml:6 config.conflict", "g.yaml:6 config.conflict"],
+        ),
+        (&[("g.yaml", Some(&moved))], &["baskets /b", "orders /o"], &[]),
+    ]);
+    let dangling = route("orders", "/o", "{services: [{name: gone, port: 80}]}", "");
+    let three = ["f.yaml:6 config.conflict", "f.yaml:9 config.backend_not_found", "g.yaml:6 config.conflict"];
+    check(&[(&[("f.yaml", Some(&dangling)), ("g.yaml", Some(&baskets))], &both, &three)]);
+    // What serves keeps its place while its backend is away.
+    let (own, far) = (route("orders", "/o", "{services: [{name: far, port: 80}]}", ""), service("far", "default"));
+    check(&[
+        (&[("f.yaml", Some(&own)), ("s.yaml", Some(&far))], &["orders /o"], &[]),
+        (
+            &[("g.yaml", Some(&baskets)), ("s.yaml", None)],
+            &["baskets /o config.conflict", "orders /o config.backend_not_found"],
+            &["f.yaml:9 config.backend_not_found", "g.yaml:6 config.conflict"],
+        ),
+        (&[("s.yaml", Some(&far))], &["baskets /o config.conflict", "orders /o"], &["g.yaml:6 config.conflict"]),
+    ]);
+}
+
+#[test]
+fn the_older_of_two_dated_objects_serves() {
+    let dated = |name: &str, at: &str| {
+        open(name, "/o").replace(&format!("{{name: {name}}}"), &format!("{{name: {name}, creationTimestamp: \"{at}\"}}"))
+    };
+    let (older, younger) = (dated("orders", "2026-01-01T00:00:00Z"), dated("baskets", "2026-02-01T00:00:00Z"));
+    let served = ["baskets /o config.conflict", "orders /o"];
+    check(&[(&[("f.yaml", Some(&older)), ("g.yaml", Some(&younger))], &served, &["g.yaml:6 config.conflict"])]);
+    check(&[
+        (&[("g.yaml", Some(&younger))], &["baskets /o"], &[]),
+        (&[("f.yaml", Some(&older))], &served, &["g.yaml:6 config.conflict"]),
+    ]);
+    // One date alone tells nothing of the other's age.
+    let undated = open("orders", "/o");
+    let both = ["baskets /o config.conflict", "orders /o config.conflict"];
+    let found = ["f.yaml:6 config.conflict", "g.yaml:6 config.conflict"];
+    check(&[(&[("f.yaml", Some(&undated)), ("g.yaml", Some(&younger))], &both, &found)]);
+}
+
+#[test]
 fn a_broken_certificate_leaves_the_last_good_one() {
     let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: tls}\n\
         spec: {gatewayClassName: doorward, listeners: [{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}}]}\n";
