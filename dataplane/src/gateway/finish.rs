@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +48,10 @@ pub(super) struct Finish {
 pub(crate) struct AnswerBody {
     inner: ResponseBody,
     finish: Option<Box<Finish>>,
+    /// Whether a part was passed on since the last wait, and may not have been sent.
+    is_unsent: bool,
+    /// Why it was cut, while what came before that is being sent.
+    cut: Option<BoxError>,
 }
 
 impl Finish {
@@ -114,7 +118,7 @@ impl Finish {
 /// Has the answer's body leave a record at its end.
 pub(super) fn attach(response: Response<ResponseBody>, mut finish: Box<Finish>) -> Response<AnswerBody> {
     finish.record.outcome.status = response.status().as_u16();
-    response.map(|inner| AnswerBody { inner, finish: Some(finish) })
+    response.map(|inner| AnswerBody { inner, finish: Some(finish), is_unsent: false, cut: None })
 }
 
 impl AnswerBody {
@@ -130,9 +134,16 @@ impl Body for AnswerBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let item = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(error) = self.cut.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Poll::Ready(item) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            self.is_unsent = false;
+            return Poll::Pending;
+        };
         match &item {
             Some(Ok(frame)) => {
+                self.is_unsent = true;
                 if let (Some(data), Some(finish)) = (frame.data_ref(), &mut self.finish) {
                     finish.record.outcome.bytes_out += data.len() as u64;
                 }
@@ -145,6 +156,14 @@ impl Body for AnswerBody {
                     finish.cut(error);
                 }
                 self.end(false);
+                if self.is_unsent
+                    && let Some(Err(error)) = item
+                {
+                    // The HTTP library sends what it has when it waits, and drops it when a body fails.
+                    self.cut = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
             None => self.end(true),
         }
@@ -152,7 +171,7 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.cut.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

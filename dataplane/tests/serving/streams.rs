@@ -114,6 +114,30 @@ async fn an_answer_that_is_cut_has_no_good_end() {
     shop.close().await;
 }
 
+/// What shows to be cut before anything of it was passed on is refused, and what shows later is cut behind what came.
+#[tokio::test]
+async fn an_answer_that_is_cut_at_once_is_another_answer() {
+    let (shop, listener) = stage("").await;
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (answer, status, code, text) in [
+        ("zz\r\n", 502, "upstream.protocol", ""),
+        ("5\r\nhello\r\nzz\r\n", 502, "upstream.protocol", ""),
+        ("5\r\nhello\r\n5\r\nagain\r\n1\r\n!\r\nzz\r\n", 200, "", "helloagain!"),
+    ] {
+        let mut client = shop.visit().await;
+        client.send("GET /x HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+        let mut upstream = accept(&listener).await;
+        head(&mut upstream).await;
+        upstream.write_all([chunked, answer].concat().as_bytes()).await.unwrap();
+        let told = client.answer().await;
+        assert_eq!((told.status(), told.code(), told.whole), (status, code, status == 502), "{answer:?}");
+        if status == 200 {
+            assert_eq!(told.text(), text, "{answer:?}");
+        }
+    }
+    shop.close().await;
+}
+
 #[tokio::test]
 async fn a_stream_whose_answer_is_cut_is_reset_and_its_connection_goes_on() {
     let (shop, listener) = stage("").await;

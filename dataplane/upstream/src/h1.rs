@@ -29,6 +29,7 @@ use tokio::io::AsyncWrite as _;
 use tokio::task::spawn_local;
 
 use crate::body::{Cut, RequestBody};
+use crate::outgoing::Lines;
 use crate::stream::Transport;
 use crate::watch::{Patience, Watch};
 use answer::Answer;
@@ -76,12 +77,13 @@ impl H1 {
         }
     }
 
-    /// Sends `request`, whose body has `length` bytes or is chunked, and waits for the head of the
+    /// Sends `request` with more field `lines`; its body has `length` bytes or is chunked. Waits for the head of the
     /// answer, `response` long from the last part of the request. Takes the request's fields when
     /// there is an answer, and of its body what was sent.
     pub(crate) async fn exchange(
         &mut self,
         request: &mut Request<RequestBody>,
+        lines: &Lines,
         length: Option<u64>,
         response: Duration,
     ) -> Result<Response<()>, Unanswered> {
@@ -94,7 +96,7 @@ impl H1 {
                 if self.input.poll_read(&mut self.io, cx).is_ready() {
                     return Poll::Ready(Err(Unanswered::Unsent));
                 }
-                self.output.begin(request, length);
+                self.output.begin(request, lines, length);
                 begun = true;
             }
             if let Poll::Ready(answered) = self.poll_answer(request, length == Some(0), cx) {

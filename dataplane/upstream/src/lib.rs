@@ -13,6 +13,7 @@
 //! - `target`, `tls`, `resolve`, `guard`: where to, as whom, and where not
 //! - `peer`, `choose`: what is known of one address, and which one is next
 //! - `stream`, `connect`, `h1`, `h2`: connections
+//! - `outgoing`: a request with what is added to it
 //! - `framing`, `failure`: what may be said on them, and what an error means
 //! - `upstreams`, `send`, `fetch`: what a worker holds, one call on it, a whole answer at once
 //! - `body`: bodies on both ways
@@ -26,6 +27,7 @@ mod framing;
 mod guard;
 mod h1;
 mod h2;
+mod outgoing;
 mod peer;
 mod resolve;
 mod send;
@@ -39,6 +41,7 @@ pub use body::{BodyFailure, BoxError, ClientBody, Cut, Download, End, RequestBod
 pub use failure::{Delivery, SendError};
 pub use fetch::Fetched;
 pub use guard::Guard;
+pub use outgoing::{Lines, Outgoing};
 pub use send::Timeouts;
 pub use target::{Protocol, Target};
 pub use tls::TlsIdentity;

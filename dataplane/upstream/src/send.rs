@@ -9,13 +9,14 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use crate::body::{Pace, RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::body::{Cut, Pace, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::choose;
 use crate::connect::{Fresh, connect};
 use crate::failure::{self, Delivery, SendError, cause_of, is_of_stream, is_untouched};
 use crate::framing;
 use crate::h1::{H1, Unanswered};
 use crate::h2::Stream;
+use crate::outgoing::Outgoing;
 use crate::peer::{Active, Kept, Peer};
 use crate::target::{Protocol, Target};
 use crate::upstreams::Upstreams;
@@ -52,17 +53,27 @@ impl Upstreams {
     /// # Errors
     ///
     /// Whose failure it is, and whether the upstream may have acted on the request.
-    pub async fn send(
+    pub fn send(
         &self,
         target: &Target,
-        mut request: Request<RequestBody>,
+        request: impl Into<Outgoing>,
+        timeouts: Timeouts,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, SendError>> {
+        // Taken over before the future is made: it would have room for both forms.
+        self.send_whole(target, request.into(), timeouts)
+    }
+
+    async fn send_whole(
+        &self,
+        target: &Target,
+        mut outgoing: Outgoing,
         timeouts: Timeouts,
     ) -> Result<Response<ResponseBody>, SendError> {
         let whole = timeouts.whole_ms.map(|limit_ms| (Instant::now() + Duration::from_millis(limit_ms), limit_ms));
         let call = Call { target, timeouts, until: whole.map(|(until, _)| until) };
-        let Some((until, limit_ms)) = whole else { return self.attempts(&call, &mut request).await };
+        let Some((until, limit_ms)) = whole else { return self.attempts(&call, &mut outgoing).await };
         // A box, because few calls have such a limit, and all have room for this future.
-        match timeout_at(until, Box::pin(self.attempts(&call, &mut request))).await {
+        match timeout_at(until, Box::pin(self.attempts(&call, &mut outgoing))).await {
             Ok(answered) => answered,
             Err(_) => {
                 let backend = Arc::clone(target.name());
@@ -71,7 +82,7 @@ impl Upstreams {
         }
     }
 
-    async fn attempts(&self, call: &Call<'_>, request: &mut Request<RequestBody>) -> Result<Response<ResponseBody>, SendError> {
+    async fn attempts(&self, call: &Call<'_>, outgoing: &mut Outgoing) -> Result<Response<ResponseBody>, SendError> {
         let target = call.target;
         let peers = self.peers_of(target, call.timeouts.connect_ms).await.map_err(SendError::unsent)?;
         let mut history = History::default();
@@ -80,7 +91,7 @@ impl Upstreams {
             let Some((index, peer)) = next else {
                 return Err(SendError::unsent(cause::Upstream::NoEndpoints { backend: Arc::clone(target.name()) }));
             };
-            match call.attempt(peer, history.distrusts_kept(), request).await {
+            match call.attempt(peer, history.distrusts_kept(), outgoing).await {
                 Attempt::Answered(response) => return Ok(response),
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again(why, error) => {
@@ -169,7 +180,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn attempt(&self, peer: &Rc<Peer>, distrusts_kept: bool, request: &mut Request<RequestBody>) -> Attempt {
+    async fn attempt(&self, peer: &Rc<Peer>, distrusts_kept: bool, outgoing: &mut Outgoing) -> Attempt {
         if peer.in_flight() >= IN_FLIGHT {
             let cause = cause::Upstream::Overloaded { backend: self.backend(), limit: IN_FLIGHT };
             return Attempt::Again(Why::Unconnected, SendError::unsent(cause));
@@ -183,8 +194,8 @@ impl Call<'_> {
             None => Box::pin(self.connect(peer)).await,
         };
         match connection {
-            Ok(Kept::H1(h1)) => self.over_h1(h1, reused, active, request).await,
-            Ok(Kept::Stream(stream)) => Box::pin(self.over_h2(stream, reused, active, request)).await,
+            Ok(Kept::H1(h1)) => self.over_h1(h1, reused, active, outgoing).await,
+            Ok(Kept::Stream(stream)) => Box::pin(self.over_h2(stream, reused, active, outgoing)).await,
             Err(cause) => Attempt::Again(Why::Unconnected, SendError::unsent(cause)),
         }
     }
@@ -209,11 +220,12 @@ impl Call<'_> {
         }
     }
 
-    async fn over_h1(&self, mut h1: Box<H1>, reused: bool, active: Active, request: &mut Request<RequestBody>) -> Attempt {
+    async fn over_h1(&self, mut h1: Box<H1>, reused: bool, active: Active, outgoing: &mut Outgoing) -> Attempt {
+        let Outgoing { request, lines } = outgoing;
         let length = framing::for_http1(request);
         let again = if reused && framing::is_idempotent(request.method()) { request.body().again() } else { None };
         let response = Duration::from_millis(self.timeouts.response_ms);
-        let unanswered = match h1.exchange(request, length, response).await {
+        let unanswered = match h1.exchange(request, lines, length, response).await {
             Ok(head) => {
                 let pace = self.pace();
                 let body = if h1.all_sent() {
@@ -221,7 +233,7 @@ impl Call<'_> {
                 } else {
                     UpstreamBody::apart(h1.set_apart(std::mem::replace(request.body_mut(), RequestBody::Empty)), active, pace)
                 };
-                return Attempt::Answered(head.map(|()| body));
+                return self.answered(head, body);
             }
             Err(unanswered) => unanswered,
         };
@@ -240,7 +252,9 @@ impl Call<'_> {
         }
     }
 
-    async fn over_h2(&self, stream: Stream, reused: bool, active: Active, request: &mut Request<RequestBody>) -> Attempt {
+    async fn over_h2(&self, stream: Stream, reused: bool, active: Active, outgoing: &mut Outgoing) -> Attempt {
+        let Outgoing { request, lines } = outgoing;
+        lines.move_to(request.headers_mut());
         let copy = framing::copy(request);
         let scheme = match self.target.protocol() {
             Protocol::Http1 | Protocol::Http2 => Scheme::HTTP,
@@ -304,7 +318,15 @@ impl Call<'_> {
         }
         // The version is that of the connection to the upstream; the client has another.
         head.version = Version::HTTP_11;
-        Attempt::Answered(Response::from_parts(head, UpstreamBody::of_stream(incoming, stream, active, self.pace())))
+        self.answered(Response::from_parts(head, ()), UpstreamBody::of_stream(incoming, stream, active, self.pace()))
+    }
+
+    /// An answer, unless its body is cut before anything of it can have been passed on.
+    fn answered(&self, head: Response<()>, body: Result<ResponseBody, Cut>) -> Attempt {
+        match body {
+            Ok(body) => Attempt::Answered(head.map(|()| body)),
+            Err(cut) => Attempt::Failed(SendError::sent(cut.cause(self.target.name()))),
+        }
     }
 
     fn pace(&self) -> Pace {

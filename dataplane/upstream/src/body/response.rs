@@ -6,7 +6,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -158,7 +158,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Upstream(body) => body.source.size_hint(),
+            Self::Upstream(body) => body.size_hint(),
             Self::Boxed(body) => body.size_hint(),
         }
     }
@@ -193,9 +193,16 @@ pub(crate) struct Pace {
     pub(crate) whole: Option<(Instant, u64)>,
 }
 
+/// Parts that are looked at before the head of an answer is passed on: what was cut by then is another answer.
+const AHEAD: usize = 2;
+
 /// The body of an upstream's answer.
 pub struct UpstreamBody {
     source: Source,
+    /// Parts that were read and not passed on, the last one first.
+    ahead: Vec<Frame<Bytes>>,
+    /// Whether its length was known from the beginning.
+    is_sized: bool,
     pace: Pace,
     waiting_since: Option<Instant>,
     download: Option<Rc<Download>>,
@@ -204,37 +211,71 @@ pub struct UpstreamBody {
 impl UpstreamBody {
     /// The body of an answer that `h1` has begun to read. One that is here in full gives the
     /// connection back at once.
-    pub(crate) fn of_h1(mut h1: Box<H1>, active: Active, pace: Pace) -> ResponseBody {
+    ///
+    /// # Errors
+    /// What comes with the head shows already that the body is cut; so for all kinds of bodies.
+    pub(crate) fn of_h1(mut h1: Box<H1>, active: Active, pace: Pace) -> Result<ResponseBody, Cut> {
         let whole = if h1.is_at_end() { Some(Bytes::new()) } else { h1.whole_body() };
         match whole {
             Some(bytes) => {
                 finish(h1, &active);
-                ResponseBody::of(bytes)
+                Ok(ResponseBody::of(bytes))
             }
             None => Self::of(Source::H1(h1, active), pace),
         }
     }
 
     /// The body of an answer that came before its request was whole.
-    pub(crate) fn apart(h1: Rc<RefCell<Box<H1>>>, active: Active, pace: Pace) -> ResponseBody {
+    pub(crate) fn apart(h1: Rc<RefCell<Box<H1>>>, active: Active, pace: Pace) -> Result<ResponseBody, Cut> {
         let is_at_end = h1.borrow().is_at_end();
-        if is_at_end { ResponseBody::Empty } else { Self::of(Source::Apart(h1, active), pace) }
+        if is_at_end { Ok(ResponseBody::Empty) } else { Self::of(Source::Apart(h1, active), pace) }
     }
 
     /// The body of an answer on an HTTP/2 stream.
-    pub(crate) fn of_stream(incoming: Incoming, stream: Stream, active: Active, pace: Pace) -> ResponseBody {
+    pub(crate) fn of_stream(incoming: Incoming, stream: Stream, active: Active, pace: Pace) -> Result<ResponseBody, Cut> {
         if incoming.is_end_stream() {
-            return ResponseBody::Empty;
+            return Ok(ResponseBody::Empty);
         }
         let of_stream = OfStream { incoming, place: (stream, active), watch: Watch::default() };
         Self::of(Source::Stream(Box::new(of_stream)), pace)
     }
 
-    fn of(source: Source, pace: Pace) -> ResponseBody {
-        ResponseBody::Upstream(Self { source, pace, waiting_since: None, download: None })
+    fn of(source: Source, pace: Pace) -> Result<ResponseBody, Cut> {
+        let is_sized = source.size_hint().exact().is_some();
+        let mut body = Self { source, ahead: Vec::new(), is_sized, pace, waiting_since: None, download: None };
+        body.look_ahead()?;
+        Ok(if body.is_done() { ResponseBody::Empty } else { ResponseBody::Upstream(body) })
+    }
+
+    /// Takes what has come already. Waits for nothing: whoever polls the body next is told of what comes.
+    fn look_ahead(&mut self) -> Result<(), Cut> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        while self.ahead.len() < AHEAD
+            && let Poll::Ready(item) = self.source.poll_part(cx)
+        {
+            let is_last = item.is_none() || self.source.is_at_end();
+            if let Some(frame) = item.transpose()? {
+                self.ahead.push(frame);
+            }
+            if is_last {
+                self.release();
+                break;
+            }
+        }
+        self.ahead.reverse();
+        Ok(())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.source.size_hint().exact().filter(|_| self.is_sized);
+        let ahead = self.ahead.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64);
+        rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + ahead.sum::<u64>()))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(frame) = self.ahead.pop() {
+            return Poll::Ready(Some(Ok(self.passed(frame))));
+        }
         let Pace { between, whole } = self.pace;
         if let Some((until, limit_ms)) = whole
             && Instant::now() >= until
@@ -254,30 +295,39 @@ impl UpstreamBody {
         self.waiting_since = None;
         match item {
             None => {
-                self.complete();
+                self.release();
+                self.ended(End::Complete);
                 Poll::Ready(None)
             }
             Some(Err(cut)) => Poll::Ready(Some(Err(self.cut(cut)))),
             Some(Ok(frame)) => {
-                if let (Some(download), Some(data)) = (&self.download, frame.data_ref()) {
-                    download.bytes.set(download.bytes.get().saturating_add(data.len() as u64));
-                }
                 if self.source.is_at_end() {
-                    self.complete();
+                    self.release();
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(self.passed(frame))))
             }
         }
     }
 
-    fn complete(&mut self) {
+    /// Tells of a part that is passed on, and of the end where it is the last one.
+    fn passed(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if let (Some(download), Some(data)) = (&self.download, frame.data_ref()) {
+            download.bytes.set(download.bytes.get().saturating_add(data.len() as u64));
+        }
+        if self.is_done() {
+            self.ended(End::Complete);
+        }
+        frame
+    }
+
+    /// All of it has been read: gives back what was held for that.
+    fn release(&mut self) {
         match std::mem::replace(&mut self.source, Source::Done) {
-            Source::Done => return,
+            Source::Done => {}
             Source::H1(h1, active) => finish(h1, &active),
             Source::Apart(h1, active) => drop((h1, active)),
             Source::Stream(of_stream) => drop(of_stream.place),
         }
-        self.ended(End::Complete);
     }
 
     fn cut(&mut self, cut: Cut) -> Cut {
@@ -293,7 +343,7 @@ impl UpstreamBody {
     }
 
     const fn is_done(&self) -> bool {
-        matches!(self.source, Source::Done)
+        matches!(self.source, Source::Done) && self.ahead.is_empty()
     }
 }
 

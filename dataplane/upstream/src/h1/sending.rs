@@ -11,6 +11,7 @@ use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
 use crate::body::RequestBody;
+use crate::outgoing::{Lines, write_field};
 use crate::stream::Transport;
 
 /// What is to be written, and what follows it.
@@ -52,8 +53,8 @@ pub(super) enum Trouble {
 }
 
 impl Output {
-    /// Writes the head of `request`, whose body has `length` bytes or is chunked.
-    pub(super) fn begin(&mut self, request: &Request<RequestBody>, length: Option<u64>) {
+    /// Writes the head of `request` with more field `lines`; its body has `length` bytes or is chunked.
+    pub(super) fn begin(&mut self, request: &Request<RequestBody>, lines: &Lines, length: Option<u64>) {
         self.text.clear();
         (self.text_taken, self.taken) = (0, 0);
         (self.data, self.tail) = (Bytes::new(), b"");
@@ -67,6 +68,7 @@ impl Output {
         for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
             self.text.extend_from_slice(part.as_bytes());
         }
+        self.text.extend_from_slice(lines.as_bytes());
         write_fields(&mut self.text, request.headers());
         if self.rest == Rest::Chunks {
             let announced = request.headers().get_all(TRAILER).iter().filter_map(|value| value.to_str().ok());
@@ -202,10 +204,7 @@ impl Output {
 /// Field lines and the empty line behind them.
 fn write_fields(text: &mut Vec<u8>, fields: &HeaderMap) {
     for (name, value) in fields {
-        text.extend_from_slice(name.as_str().as_bytes());
-        text.extend_from_slice(b": ");
-        text.extend_from_slice(value.as_bytes());
-        text.extend_from_slice(b"\r\n");
+        write_field(text, name, value.as_bytes());
     }
     text.extend_from_slice(b"\r\n");
 }

@@ -100,11 +100,19 @@ fn every_answer_is_passed_on_or_refused() {
         ("", Reset),
         ("HTTP/1.1 200 OK\r\nContent-Le", Reset),
         ("HTTP/1.1 100 Continue\r\n\r\n", Reset),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart", Cut(reset)),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", Cut(reset)),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n", Cut(malformed)),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nok", Cut(malformed)),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n", Cut(malformed)),
+        // Bodies that are cut: another answer, if that shows before anything was passed on.
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", Reset),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart", Reset),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", Reset),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n", Protocol),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nok", Protocol),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n", Protocol),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n", Cut(reset)),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\nzz\r\n", Cut(malformed)),
+        // More bodies that come with their heads.
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n", Kept(200, "abc")),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Kept(200, "")),
+        ("HTTP/1.1 200 OK\r\n\r\n", Left(200, "")),
     ];
     for (bytes, expected) in cases {
         check(bytes.as_bytes(), expected);
