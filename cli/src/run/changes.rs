@@ -88,7 +88,7 @@ mod tests {
             routes: None,
             hash: None,
             public_id: None,
-            previous: None,
+            earlier: Vec::new(),
             not_before: None,
             expires_at: None,
             suspended,

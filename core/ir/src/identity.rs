@@ -23,8 +23,9 @@ pub struct Key {
     pub hash: Option<[u8; 32]>,
     /// Its public id (`dw_<env>_<id>`), where its text is ours and known.
     pub public_id: Option<Arc<str>>,
-    /// The text that a rotation replaced.
-    pub previous: Option<PreviousText>,
+    /// The texts that rotations replaced, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierText>,
     /// Not valid before.
     pub not_before: Option<Timestamp>,
     /// Not valid from this time on.
@@ -37,9 +38,9 @@ pub struct Key {
     pub limits: Vec<Limit>,
 }
 
-/// The text of a key that a rotation replaced: good for the overlap, known for what it was after it.
+/// A text of a key that a rotation replaced: good for its overlap, known for what it was after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PreviousText {
+pub struct EarlierText {
     /// SHA-256 of it.
     pub hash: [u8; 32],
     /// Its public id, where it is known.

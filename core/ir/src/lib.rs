@@ -29,7 +29,7 @@ pub use checks::{
     Limit, Method, Rule,
 };
 pub use delta::Delta;
-pub use identity::{Claims, Introspection, Key, KeySet, PreviousText, Provider};
+pub use identity::{Claims, EarlierText, Introspection, Key, KeySet, Provider};
 pub use ids::{CertificateId, KeyId, ListenerId, ModelId, ProviderId, RouteId, RouteKind, ServiceId};
 pub use listener::{Certificate, Listener, Protocol};
 pub use matching::{HostPattern, Match, PathMatch, ValueMatch, ValuePattern};

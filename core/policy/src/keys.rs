@@ -8,7 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use cause::{Access, Credential};
-use ir::{Consumers, Key, PreviousText, RouteId};
+use ir::{Consumers, EarlierText, Key, RouteId};
 use jiff::Timestamp;
 
 use crate::addresses::AddressRules;
@@ -55,15 +55,15 @@ impl Validity {
 pub struct FoundKey<'a> {
     /// The key.
     pub held: &'a HeldKey,
-    /// The text, where it is the one that a rotation replaced.
-    pub previous: Option<&'a PreviousText>,
+    /// The text, where it is one that a rotation replaced.
+    pub earlier: Option<&'a EarlierText>,
 }
 
 impl<'a> FoundKey<'a> {
     /// The public id of the text that was sent.
     #[must_use]
     pub fn public_id(&self) -> Option<&'a Arc<str>> {
-        self.previous.map_or(self.held.public_id.as_ref(), |previous| previous.public_id.as_ref())
+        self.earlier.map_or(self.held.public_id.as_ref(), |earlier| earlier.public_id.as_ref())
     }
 
     /// Whether the key, by this text, is good at this time. The state of the key goes before the
@@ -75,9 +75,9 @@ impl<'a> FoundKey<'a> {
         if !self.held.validity.holds(now) {
             judge(&self.held.key, now)?;
         }
-        match self.previous {
-            Some(previous) if now >= previous.until => {
-                Err(Credential::Rotated { key: self.held.key.id.0.clone(), ended_at: previous.until, now })
+        match self.earlier {
+            Some(earlier) if now >= earlier.until => {
+                Err(Credential::Rotated { key: self.held.key.id.0.clone(), ended_at: earlier.until, now })
             }
             Some(_) | None => Ok(()),
         }
@@ -90,7 +90,8 @@ struct Text {
     digest: [u8; 32],
     /// The place of its key.
     held: usize,
-    is_previous: bool,
+    /// Its place among the texts that rotations replaced, if it is one of them.
+    earlier: Option<u8>,
     /// The next text whose digest begins with the same eight bytes.
     next: Option<usize>,
 }
@@ -112,7 +113,7 @@ impl KeyRing {
         for key in keys {
             let Some(digest) = key.hash else { continue };
             let index = ring.held.len();
-            if ring.add(digest, index, false) {
+            if ring.add(digest, index, None) {
                 let addresses = AddressRules::compile(&key.addresses);
                 let principal = Principal::of_key(&key);
                 let (validity, public_id) = (Validity::of(&key), key.public_id.clone());
@@ -120,20 +121,21 @@ impl KeyRing {
             }
         }
         for index in 0..ring.held.len() {
-            if let Some(digest) = ring.held[index].key.previous.as_ref().map(|previous| previous.hash) {
-                ring.add(digest, index, true);
+            let key = Arc::clone(&ring.held[index].key);
+            for (place, earlier) in (0..=u8::MAX).zip(&key.earlier) {
+                ring.add(earlier.hash, index, Some(place));
             }
         }
         ring
     }
 
     /// Adds a text, unless it is held already.
-    fn add(&mut self, digest: [u8; 32], held: usize, is_previous: bool) -> bool {
+    fn add(&mut self, digest: [u8; 32], held: usize, earlier: Option<u8>) -> bool {
         if self.text(&digest).is_some() {
             return false;
         }
         let next = self.by_prefix.insert(prefix(&digest), self.texts.len());
-        self.texts.push(Text { digest, held, is_previous, next });
+        self.texts.push(Text { digest, held, earlier, next });
         true
     }
 
@@ -142,7 +144,8 @@ impl KeyRing {
     pub fn find(&self, digest: &[u8; 32]) -> Option<FoundKey<'_>> {
         let text = self.text(digest)?;
         let held = self.held.get(text.held)?;
-        Some(FoundKey { held, previous: text.is_previous.then(|| held.key.previous.as_ref()).flatten() })
+        let earlier = text.earlier.and_then(|place| held.key.earlier.get(usize::from(place)));
+        Some(FoundKey { held, earlier })
     }
 
     fn text(&self, digest: &[u8; 32]) -> Option<&Text> {
@@ -269,7 +272,7 @@ mod tests {
             routes: None,
             hash,
             public_id: None,
-            previous: None,
+            earlier: Vec::new(),
             not_before: None,
             expires_at: None,
             suspended: false,
@@ -307,17 +310,32 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_text_is_its_keys_until_the_overlap_ends() {
-        let rotated = |name: &str, now: &str, before: &str| {
+    fn replaced_texts_are_their_keys_each_until_its_overlap_ends() {
+        let rotated = |name: &str, now: &str, before: &[(&str, &str, &str)]| {
             let mut key = key(name, Some(digest(now)));
             key.public_id = Some("dw_live_new".into());
-            let until = "2026-02-01T00:00:00Z".parse().unwrap();
-            key.previous = Some(PreviousText { hash: digest(before), public_id: Some("dw_live_old".into()), until });
+            key.earlier = before
+                .iter()
+                .map(|(text, id, until)| EarlierText {
+                    hash: digest(text),
+                    public_id: Some((*id).into()),
+                    until: until.parse().unwrap(),
+                })
+                .collect();
             Arc::new(key)
         };
         let ring = KeyRing::new([
-            rotated("taken", "text-of-key-t-0002", "text-of-key-a-0001"),
-            rotated("a", "text-of-key-a-0001", "text-of-key-a-0000"),
+            rotated("taken", "text-of-key-t-0002", &[("text-of-key-a-0001", "dw_live_old", "2026-02-01T00:00:00Z")]),
+            rotated(
+                "a",
+                "text-of-key-a-0001",
+                &[
+                    ("text-of-key-a-0000", "dw_live_old", "2026-02-01T00:00:00Z"),
+                    ("text-of-key-a-000y", "dw_live_older", "2026-01-31T12:00:00Z"),
+                    // Turned back to a text that was there before: its newer end counts.
+                    ("text-of-key-a-0000", "dw_live_oldest", "2026-01-01T00:00:00Z"),
+                ],
+            ),
         ]);
         let check = |text: &str, now: &str, expected: Option<(usize, &str, Result<(), &str>)>| {
             let found = ring.find(&digest(text)).map(|found| {
@@ -329,6 +347,8 @@ mod tests {
         check("text-of-key-a-0001", "2026-03-01T00:00:00Z", Some((1, "dw_live_new", Ok(()))));
         check("text-of-key-a-0000", "2026-01-31T23:59:59Z", Some((1, "dw_live_old", Ok(()))));
         check("text-of-key-a-0000", "2026-02-01T00:00:00Z", Some((1, "dw_live_old", Err("credential.rotated"))));
+        check("text-of-key-a-000y", "2026-01-31T11:59:59Z", Some((1, "dw_live_older", Ok(()))));
+        check("text-of-key-a-000y", "2026-01-31T12:00:00Z", Some((1, "dw_live_older", Err("credential.rotated"))));
         check("text-of-key-t-0002", "2026-02-01T00:00:00Z", Some((0, "dw_live_new", Ok(()))));
         check("text-of-key-x-0009", "2026-01-01T00:00:00Z", None);
     }

@@ -1,5 +1,7 @@
 //! Keys that the operator makes: whose a Secret is, when its text is replaced, and what a Secret
-//! says of a text that was. What makes and writes texts is elsewhere.
+//! says of texts that were. What makes and writes texts is elsewhere.
+
+mod earlier;
 
 use cause::{FaultCause, FieldPath};
 use crds::standard::Secret;
@@ -9,14 +11,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::parse;
 
+pub use earlier::{Earlier, GOOD_AT_ONCE, KEPT, earlier, entries, with_replaced};
+
 /// The entry of a Secret that holds the key's text.
 pub const KEY: &str = "key";
-/// The entry that holds SHA-256, in hexadecimal digits, of the text that a rotation replaced.
-pub const PREVIOUS_SHA256: &str = "previous-sha256";
-/// The entry that holds the public id of the text that a rotation replaced.
-pub const PREVIOUS_ID: &str = "previous-id";
-/// The entry that holds the end of the text that a rotation replaced (RFC 3339).
-pub const PREVIOUS_UNTIL: &str = "previous-until";
 /// The annotation of an ApiKey of which a new value rotates once.
 pub const ROTATE: &str = "doorward.dev/rotate";
 

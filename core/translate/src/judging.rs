@@ -258,18 +258,25 @@ fn api_keys(found: &Found<'_>, errors: &Errors<'_>) -> BTreeMap<ObjectName, Arc<
     let now = found.world.context.now;
     let secrets = &found.world.manifests.secrets;
     each(&found.world.manifests.api_keys, errors, |name, standing, object| {
-        let mut status = found.snapshot.keys.get(&KeyId(name.clone())).map(|key| key_status(key, now)).unwrap_or_default();
-        let next = object.and_then(|key| {
-            let secret = secrets.get(&target(&key.spec.secret_ref.name, None, name))?.value()?;
-            issue::next_rotation(key, secret)
+        let key = found.snapshot.keys.get(&KeyId(name.clone()));
+        let mut status = key.map(|key| key_status(key, now)).unwrap_or_default();
+        let is_held = key.is_some_and(|key| key.hash.is_some());
+        let secret = object.and_then(|key| {
+            let name = target(&key.spec.secret_ref.name, None, name);
+            Some((key, secrets.get(&name)?.value()?, name))
         });
-        status.next_rotation_at = next.map(|next| next.to_string());
+        if let Some((key, secret, name)) = secret {
+            status.next_rotation_at = issue::next_rotation(key, secret).map(|next| next.to_string());
+            // Of a Secret that is not the key's nothing is told.
+            let earlier = issue::earlier(secret, &name).flatten().filter(|_| is_held);
+            status.earlier_texts = earlier.filter_map(|earlier| earlier_text(&earlier, now)).collect();
+        }
         Arc::new(ApiKeyStanding { standing, status })
     })
 }
 
 fn key_status(key: &Key, now: Timestamp) -> written::ApiKeyStatus {
-    let previous = key.previous.as_ref().filter(|previous| previous.until > now);
+    let previous = key.earlier.iter().find(|earlier| earlier.until > now);
     let state = if key.suspended {
         Some("Suspended")
     } else if key.expires_at.is_some_and(|end| end <= now) {
@@ -289,6 +296,16 @@ fn key_status(key: &Key, now: Timestamp) -> written::ApiKeyStatus {
         previous_until: previous.map(|previous| previous.until.to_string()),
         ..written::ApiKeyStatus::default()
     }
+}
+
+/// What is said of an earlier text: nothing of one that ended when it should.
+fn earlier_text(earlier: &issue::Earlier, now: Timestamp) -> Option<written::EarlierText> {
+    let ended_early = earlier.ended_early(now);
+    (ended_early || earlier.is_good(now)).then(|| written::EarlierText {
+        public_id: earlier.text.public_id.as_ref().map(ToString::to_string),
+        until: earlier.text.until.to_string(),
+        ended_early: ended_early.then_some(true),
+    })
 }
 
 fn model(snapshot: &Snapshot, name: &ObjectName) -> written::AiModelStatus {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::standard::Secret;
 use crds::v1alpha1::{ApiKey, ApiKeySpec, Issue};
-use ir::{Key, KeyId, PreviousText, RouteId};
+use ir::{EarlierText, Key, KeyId, RouteId};
 use jiff::Timestamp;
 use policy::key_text::{self, KeyForm};
 use policy::published;
@@ -48,7 +48,7 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
         if report.closing().is_some() {
             key.hash = None;
             key.public_id = None;
-            key.previous = None;
+            key.earlier = Vec::new();
         }
         report.finish(faults);
         keys.insert(KeyId(name.clone()), Arc::new(key));
@@ -84,7 +84,7 @@ fn key(world: &World<'_>, name: &ObjectName, object: &ApiKey, report: &mut Repor
         routes: admitted(world, name, spec, report),
         hash: held.as_ref().map(|held| held.hash),
         public_id: held.as_ref().and_then(|held| held.public_id.clone()),
-        previous: held.and_then(|held| held.previous),
+        earlier: held.map(|held| held.earlier).unwrap_or_default(),
         not_before,
         expires_at,
         suspended: spec.suspended.unwrap_or(false),
@@ -128,7 +128,7 @@ fn admitted(world: &World<'_>, own: &ObjectName, spec: &ApiKeySpec, report: &mut
 struct Held {
     hash: [u8; 32],
     public_id: Option<Arc<str>>,
-    previous: Option<PreviousText>,
+    earlier: Vec<EarlierText>,
 }
 
 fn held(world: &World<'_>, own: &ObjectName, object: &ApiKey, report: &mut Report) -> Option<Held> {
@@ -142,7 +142,8 @@ fn held(world: &World<'_>, own: &ObjectName, object: &ApiKey, report: &mut Repor
                 report.close(&at, FaultCause::SecretNotOwned { target });
                 return None;
             }
-            let held = read(secret, &name).and_then(|held| Ok(Held { previous: previous(secret, &name)?, ..held }));
+            let earlier = || issue::earlier(secret, &name).map(|earlier| Ok(earlier?.text)).collect::<Result<_, _>>();
+            let held = read(secret, &name).and_then(|held| Ok(Held { earlier: earlier()?, ..held }));
             let held = held.and_then(|held| if published::holds(&held.hash) { Err(everybodys(name)) } else { Ok(held) });
             report.need(&at, held)
         }
@@ -161,18 +162,6 @@ fn everybodys(name: ObjectName) -> FaultCause {
     FaultCause::SecretInvalid { target: ObjectRef::new("Secret", name), reason }
 }
 
-/// The text that a rotation replaced, where the Secret holds one.
-fn previous(secret: &Secret, name: &ObjectName) -> Result<Option<PreviousText>, FaultCause> {
-    let invalid =
-        |reason: &str| FaultCause::SecretInvalid { target: ObjectRef::new("Secret", name.clone()), reason: reason.into() };
-    let Some(hash) = value(secret, issue::PREVIOUS_SHA256) else { return Ok(None) };
-    let hash = hexadecimal(hash.trim_ascii()).ok_or_else(|| invalid("`previous-sha256` is not 64 hexadecimal digits"))?;
-    let until = required_text(secret, name, issue::PREVIOUS_UNTIL)?;
-    let until = until.trim().parse().map_err(|_| invalid("`previous-until` is not a time of RFC 3339"))?;
-    let public_id = value(secret, issue::PREVIOUS_ID).and_then(|id| String::from_utf8(id).ok()).map(Into::into);
-    Ok(Some(PreviousText { hash, public_id, until }))
-}
-
 /// The key's text or its hash; where both stand, they must belong together.
 fn read(secret: &Secret, name: &ObjectName) -> Result<Held, FaultCause> {
     let invalid =
@@ -182,7 +171,7 @@ fn read(secret: &Secret, name: &ObjectName) -> Result<Held, FaultCause> {
         None => None,
     };
     if let (Some(hash), None) = (hash, value(secret, "key")) {
-        return Ok(Held { hash, public_id: None, previous: None });
+        return Ok(Held { hash, public_id: None, earlier: Vec::new() });
     }
     let text = required_text(secret, name, "key")?;
     let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
@@ -200,10 +189,11 @@ fn read(secret: &Secret, name: &ObjectName) -> Result<Held, FaultCause> {
     if hash.is_some_and(|hash| hash != digest) {
         return Err(invalid("`key` and `sha256` do not belong together"));
     }
-    Ok(Held { hash: digest, public_id, previous: None })
+    Ok(Held { hash: digest, public_id, earlier: Vec::new() })
 }
 
-fn hexadecimal(text: &[u8]) -> Option<[u8; 32]> {
+/// The 32 bytes that are written as 64 hexadecimal digits.
+pub(crate) fn hexadecimal(text: &[u8]) -> Option<[u8; 32]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_chunks::<2>();
     if !rest.is_empty() {

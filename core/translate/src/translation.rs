@@ -98,10 +98,11 @@ fn methods(governed: &Governed) -> Vec<Arc<str>> {
     methods.into_iter().map(Arc::clone).collect()
 }
 
-/// When the first key begins, ends or loses the text that a rotation replaced, or a version ends.
+/// When the first key begins, ends or loses a text that a rotation replaced, or a version ends.
 fn next_change(snapshot: &Snapshot, timed: &Timed, now: Timestamp) -> Option<Timestamp> {
     let of_keys = snapshot.keys.values().flat_map(|key| {
-        [key.not_before, key.expires_at, key.previous.as_ref().map(|previous| previous.until)].into_iter().flatten()
+        let own = [key.not_before, key.expires_at].into_iter().flatten();
+        own.chain(key.earlier.iter().map(|earlier| earlier.until))
     });
     let of_versions = timed.ids.iter().filter_map(|id| snapshot.routes.get(id)).flat_map(|route| ends(route));
     of_keys.chain(of_versions).filter(|instant| *instant > now).min()

@@ -30,7 +30,7 @@ pub use gateway_config::{
 pub use identity_provider::{Algorithm, ClaimPaths, IdentityProvider, IdentityProviderSpec, Introspection, Jwks};
 pub use refs::{NameRef, ParentRef, SecretKeyRef};
 pub use status::{
-    AiModelStatus, ApiKeyStatus, ApiRouteStatus, EffectivePolicy, EffectiveRule, GatewayConfigStatus, IdentityProviderStatus,
-    RouteParent, StatusParentRef,
+    AiModelStatus, ApiKeyStatus, ApiRouteStatus, EarlierText, EffectivePolicy, EffectiveRule, GatewayConfigStatus,
+    IdentityProviderStatus, RouteParent, StatusParentRef,
 };
 pub use traffic::{Header, HeaderChanges, Headers, PathRewrite, PathRewriteType, Rewrite, Traffic};

@@ -138,14 +138,35 @@ pub struct ApiKeyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("format" = "date-time"))]
     pub expires_at: Option<String>,
-    /// Until when the text that a rotation replaced is good beside the new one.
+    /// Until when the newest text that a rotation replaced and that is still good is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("format" = "date-time"))]
     pub previous_until: Option<String>,
+    /// All texts that rotations replaced and that are still good, newest first, and those that ended early because too
+    /// many others were replaced after them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub earlier_texts: Vec<EarlierText>,
     /// When its text is replaced by its age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("format" = "date-time"))]
     pub next_rotation_at: Option<String>,
+}
+
+/// A text of a key that a rotation replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierText {
+    /// The part of it that may be told, where it is one of Doorward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub public_id: Option<String>,
+    /// From when on it is not good.
+    #[schemars(length(max = 64), extend("format" = "date-time"))]
+    pub until: String,
+    /// Present where it ended before its overlap was over, because only four earlier texts are good at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_early: Option<bool>,
 }
 
 /// What the operator says of an AiModel.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Syntax};
-use ir::{Addresses, Enforcement, Key, KeyId, Limit, ModelId, Part, Secret, ServiceId};
+use ir::{Addresses, EarlierText, Enforcement, Key, KeyId, Limit, ModelId, Part, Secret, ServiceId};
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn key() -> Arc<Key> {
         routes: Some([ir::RouteId::api(ObjectName::new("shop", "orders"))].into()),
         hash: Some([7; 32]),
         public_id: Some("dw_live_abcdefghijklmnop".into()),
-        previous: None,
+        earlier: Vec::new(),
         not_before: None,
         expires_at: Some("2027-01-02T03:04:05.678901234Z".parse().unwrap()),
         suspended: false,
@@ -33,6 +33,13 @@ fn key() -> Arc<Key> {
             enforcement: Enforcement::Enforce,
         }],
     })
+}
+
+/// A key with texts that rotations replaced, the oldest of which ends then.
+fn rotated(end: &str) -> Arc<Key> {
+    let earlier = |number, end: &str| EarlierText { hash: [number; 32], public_id: None, until: end.parse().unwrap() };
+    let earlier = vec![earlier(2, "2026-06-02T12:00:00Z"), earlier(1, end)];
+    Arc::new(Key { earlier, ..Key::clone(&key()) })
 }
 
 fn broken_model() -> Resource {
@@ -54,6 +61,7 @@ fn resources_come_back_as_they_were() {
     }
     check(Resource::Settings(Box::default()));
     check(Resource::Key(key()));
+    check(Resource::Key(rotated("2026-06-01T12:00:00Z")));
     check(broken_model());
     let id = ServiceId { name: ObjectName::new("shop", "orders"), port: 8080 };
     let endpoints = vec![
@@ -143,4 +151,13 @@ fn changed_bytes_are_read_whole_or_refused() {
         }
     }
     assert!(taken > 0, "a letter of a name may be another one");
+}
+
+#[test]
+fn the_end_of_an_earlier_text_is_part_of_a_version() {
+    let version = |end: &str| encode(&Resource::Key(rotated(end))).unwrap().version;
+    assert_ne!(version("2026-06-01T12:00:00Z"), version("2026-06-01T11:00:00Z"));
+    // What says nothing is not written, so that a neighbouring version reads it.
+    let plain = encode(&Resource::Key(key())).unwrap().value;
+    assert!(!plain.windows(7).any(|bytes| bytes == b"earlier"));
 }

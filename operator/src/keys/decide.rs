@@ -89,8 +89,8 @@ pub fn survey(manifests: &Manifests, now: Timestamp) -> Survey {
     let mut survey = Survey::default();
     for (name, written) in &manifests.api_keys {
         let Some(key) = written.value() else { continue };
-        let secret = ObjectName::new(Arc::clone(&name.namespace), key.spec.secret_ref.name.as_str());
-        let secret = manifests.secrets.get(&secret).and_then(|written| written.value());
+        let of = ObjectName::new(Arc::clone(&name.namespace), key.spec.secret_ref.name.as_str());
+        let secret = manifests.secrets.get(&of).and_then(|written| written.value());
         let decision = decide(key, secret.map(|secret| &**secret), now);
         let due = match decision {
             Decision::Create | Decision::Rotate { .. } => {
@@ -101,18 +101,13 @@ pub fn survey(manifests: &Manifests, now: Timestamp) -> Survey {
             Decision::NotOwned => None,
         };
         let time = |text: Option<&String>| text.and_then(|text| parse::timestamp(text).ok());
-        let changes =
-            [due, time(key.spec.not_before.as_ref()), time(key.spec.expires_at.as_ref()), secret.and_then(|it| overlap_end(it))];
-        let ahead = changes.into_iter().flatten().filter(|time| *time > now);
+        let own = [due, time(key.spec.not_before.as_ref()), time(key.spec.expires_at.as_ref())].into_iter().flatten();
+        let earlier = secret.into_iter().flat_map(|secret| issue::earlier(secret, &of).flatten());
+        let ends = earlier.flat_map(|earlier| [Some(earlier.text.until), earlier.instead_of]).flatten();
+        let ahead = own.chain(ends).filter(|time| *time > now);
         survey.next = survey.next.into_iter().chain(ahead).min();
     }
     survey
-}
-
-/// The end of the text that a rotation replaced.
-fn overlap_end(secret: &Secret) -> Option<Timestamp> {
-    let value = secret.data.as_ref()?.get(issue::PREVIOUS_UNTIL)?;
-    std::str::from_utf8(&value.0).ok()?.parse().ok()
 }
 
 fn annotation<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
@@ -127,6 +122,7 @@ fn after(start: Timestamp, milliseconds: u64) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use cause::Fault;
+    use k8s_openapi::ByteString;
     use serde_json::{Value, json};
     use translate::Written;
 
@@ -233,9 +229,18 @@ mod tests {
         check(&manifests(&[("a", of("a")), ("b", of("b"))], &[("a", json!({}))]), &["b"], None);
         let daily = json!({"secretRef": {"name": "a"}, "rotation": {"every": "1d"}});
         check(&manifests(&[("a", daily.clone())], &[("a", json!({}))]), &[], Some("2026-06-02T12:00:00Z"));
-        // 2026-06-01T18:00:00Z, the end of an overlap.
-        let overlap = json!({"previous-until": "MjAyNi0wNi0wMVQxODowMDowMFo="});
-        check(&manifests(&[("a", daily)], &[("a", overlap)]), &[], Some("2026-06-01T18:00:00Z"));
+        let encoded = |text: &str| serde_json::to_value(ByteString(text.as_bytes().to_vec())).unwrap();
+        let hash = encoded(&"0a".repeat(32));
+        let overlap = |place: &str, end: &str| json!({format!("previous{place}-sha256"): hash, format!("previous{place}-until"): encoded(end)});
+        let newest = overlap("", "2026-06-01T18:00:00Z");
+        check(&manifests(&[("a", daily.clone())], &[("a", newest.clone())]), &[], Some("2026-06-01T18:00:00Z"));
+        // The first end of several; and the end that a text would have had, until which it is told of.
+        let mut several = overlap("-3", "2026-06-01T17:00:00Z");
+        several.as_object_mut().unwrap().extend(newest.as_object().unwrap().clone());
+        check(&manifests(&[("a", daily.clone())], &[("a", several)]), &[], Some("2026-06-01T17:00:00Z"));
+        let mut early = overlap("-5", "2026-06-01T11:00:00Z");
+        early["previous-5-instead-of"] = encoded("2026-06-01T16:00:00Z");
+        check(&manifests(&[("a", daily)], &[("a", early)]), &[], Some("2026-06-01T16:00:00Z"));
         let dated = json!({"issue": "Provided", "notBefore": "2026-05-01T00:00:00Z", "expiresAt": "2026-07-01T00:00:00Z"});
         check(&manifests(&[("a", dated)], &[]), &[], Some("2026-07-01T00:00:00Z"));
         let mut broken = manifests(&[("a", of("a"))], &[]);

@@ -152,6 +152,10 @@ async fn make_keys(shared: &Shared, pass: &Pass) -> bool {
         let making = keys::carry_out(&shared.client, work, Timestamp::now());
         match tokio::time::timeout(PATIENCE, making).await {
             // What was written comes back by watching.
+            Ok(Ok(outcome @ keys::Outcome::Rotated { ended_early: 1.., .. })) => {
+                let key = work.key.metadata.name.as_deref().unwrap_or_default();
+                tracing::warn!(key, ?outcome, "a key was rotated so often that an earlier text ended before its overlap");
+            }
             Ok(Ok(outcome)) => tracing::debug!(?outcome, "a key"),
             Ok(Err(error)) => {
                 is_done = false;

@@ -43,6 +43,10 @@ impl Told {
         push("previousUntil", text(key, "/status/previousUntil"));
         push("nextRotationAt", text(key, "/status/nextRotationAt"));
         push("secret", text(key, "/spec/secretRef/name"));
+        let earlier: Vec<Value> = list(key, "/status/earlierTexts").iter().map(|earlier| earlier_text(earlier).into()).collect();
+        if !earlier.is_empty() {
+            members.push(("earlierTexts", earlier.into()));
+        }
         members.push(("roles", list(key, "/spec/roles").to_vec().into()));
         if !routes.is_empty() {
             members.push(("routes", routes.into()));
@@ -70,6 +74,14 @@ impl Told {
         };
         self.members.iter().map(|(name, value)| format!("  {name:<16}{}\n", shown(value))).collect()
     }
+}
+
+/// A text that a rotation replaced: which, and until when it is good.
+fn earlier_text(earlier: &Value) -> String {
+    let id = text(earlier, "/publicId");
+    let id = if id.is_empty() { "unnamed" } else { id };
+    let ended = if earlier.pointer("/endedEarly") == Some(&Value::Bool(true)) { "ended early at" } else { "until" };
+    format!("{id} {ended} {}", text(earlier, "/until"))
 }
 
 fn route_name(route: &Value) -> String {
@@ -141,6 +153,12 @@ mod tests {
         let told = Told::of(&key("Active", "False"));
         assert_eq!(told.text(), expected);
         assert_eq!(told.document()["routes"], json!(["orders", "y/x"]));
+        let mut rotated = key("Rotating", "True");
+        let ends = [("2026-06-02T12:00:00Z", Value::Null), ("2026-06-01T12:00:00Z", json!(true))];
+        rotated["status"]["earlierTexts"] =
+            ends.iter().map(|(until, early)| json!({"publicId": "dw_live_a", "until": until, "endedEarly": early})).collect();
+        let expected = json!(["dw_live_a until 2026-06-02T12:00:00Z", "dw_live_a ended early at 2026-06-01T12:00:00Z"]);
+        assert_eq!(Told::of(&rotated).document()["earlierTexts"], expected);
     }
 
     #[test]
