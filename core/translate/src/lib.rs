@@ -8,7 +8,7 @@
 //! The modules follow the kinds: `routes` (with `versions`, `authorization`, `backends`,
 //! `traffic`, `attach`, `conflicts`), `keys`, `providers`, `models`, `gateways` (with
 //! `certificates`), `services`, `settings`, and the standard kinds `http_routes` and `ingresses`, whose
-//! routes are `open`. They share `world` (looking up references), `grants`, `secrets`, `checks`,
+//! routes are `open`; `shadowed` looks at all routes together. They share `world` (looking up references), `grants`, `secrets`, `checks`,
 //! `report` and `rehearsal` (what readers refused). `last_good` is what both readers do about updates that are refused. `parse` knows the syntaxes of text fields.
 
 mod admission;
@@ -42,6 +42,7 @@ mod rules;
 mod secrets;
 mod services;
 mod settings;
+mod shadowed;
 mod standings;
 mod traffic;
 mod translation;

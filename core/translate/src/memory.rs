@@ -23,6 +23,7 @@ use crate::judging::{Attachments, Parents, Said};
 use crate::manifests::{Assumption, Cluster, Kind, Objects, Written};
 use crate::projection::Projections;
 use crate::routes::Surroundings;
+use crate::shadowed::Shadows;
 use crate::translation::Timed;
 
 /// What [`crate::translate_again`] remembers from one call to the next. Forgetting it changes no
@@ -40,6 +41,8 @@ pub struct Memory {
     pub(crate) attachments: Attachments,
     /// The routes that change by time.
     pub(crate) timed: Timed,
+    /// The regular expressions of routes, and the prefixes that go before them.
+    pub(crate) shadows: Shadows,
     /// What each Gateway has of the routes.
     pub(crate) projections: Projections,
     snapshot: Snapshot,

@@ -78,6 +78,8 @@ pub fn translate_again(manifests: &Manifests, context: &Context, memory: &mut Me
         settings: governed.whole.settings.clone(),
     };
     memory.share(&mut snapshot);
+    memory.shadows.follow(&snapshot.routes);
+    memory.shadows.tell(context, &mut gathered.faults);
     let faults = sorted(gathered.faults);
     let (parents, conflicts) = (gathered.parents, gathered.conflicts);
     let found = Found { world: &world, governed: &governed, snapshot: &snapshot, faults: &faults, conflicts: &conflicts };

@@ -17,4 +17,6 @@ mod refused;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]
+mod shadowed;
+#[cfg(test)]
 mod told;
