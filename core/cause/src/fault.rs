@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Entry, FieldPath, Fixer, Listed, ObjectRef, Retry, Status, Syntax, Tell};
+use crate::{FieldPath, Fixer, Listed, ObjectRef, Status, Syntax};
+
+mod closed;
 
 /// How bad a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -178,29 +180,6 @@ impl Fault {
     #[must_use]
     pub fn status(&self) -> Status {
         Status::new(if self.object.as_ref().is_some_and(|object| &*object.kind == "HTTPRoute") { 500 } else { 503 })
-    }
-
-    /// The row that the caller of a closed route gets: never a value of the manifest.
-    pub(crate) fn tell_caller(&self, tell: Tell<'_>) {
-        self.cause.tell(&mut |row, message, remedy| {
-            let entry = Entry {
-                code: row.code,
-                status: self.status(),
-                by: row.by,
-                action: Action::FixManifest,
-                retry: Retry::Never,
-                title: row.title,
-            };
-            let object = self.object.as_ref().map(|object| format!("{object} ")).unwrap_or_default();
-            tell(
-                entry,
-                [
-                    format_args!("The API is closed because its configuration is not valid; nothing is wrong with the request."),
-                    format_args!("Report the decision id to the API's owner."),
-                    format_args!("{object}{}: {message}. {remedy}", self.field),
-                ],
-            );
-        });
     }
 }
 

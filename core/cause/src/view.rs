@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Access, Action, Credential, Denial, Fixer, Limit, Retry, Status};
+use crate::{Access, Action, Credential, Denial, Entry, Fixer, Limit, Retry, Status};
 
 /// How much a caller that has proven a credential may learn (`GatewayConfig.spec.disclosure`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
@@ -120,7 +120,7 @@ pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
         None
     };
     let mut seen = None;
-    denial.tell(&mut |entry, [detail, remedy, owner]| {
+    let mut see = |entry: Entry, [detail, remedy, owner]: [std::fmt::Arguments<'_>; 3]| {
         let mut detail = detail.to_string();
         if everything {
             use std::fmt::Write as _;
@@ -145,7 +145,11 @@ pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
             retryable: entry.retry == Retry::Later,
             shows_credentials,
         });
-    });
+    };
+    match (denial, audience) {
+        (Denial::Misconfigured(fault), Audience::Owner) => fault.tell_owner(&mut see),
+        (_, _) => denial.tell(&mut see),
+    }
     seen.unwrap_or_else(|| untold(docs))
 }
 

@@ -209,3 +209,25 @@ fn colours_are_asked_for_and_long_targets_are_cut() {
     assert!(plain.lines().all(|line| line.len() <= WIDTH), "{plain}");
     assert!(plain.starts_with("DELETE /orders/aaaa") && plain.contains("aaa... was refused: 403"), "{plain}");
 }
+
+#[test]
+fn a_closed_route_is_told_by_its_fault() {
+    let object = samples::route();
+    let mut evidence = samples::evidence("/orders/7");
+    evidence.credentials.clear();
+    evidence.principal = None;
+    evidence.explained = None;
+    let field = cause::FieldPath::of("spec.authorization.rules").index(1);
+    let cause = cause::FaultCause::FieldUnknown { field: "rols".into(), parent: "a rule".into(), nearest: Some("roles".into()) };
+    let fault = cause::Fault::error(cause::ObjectRef::new("ApiRoute", object), field, cause);
+    let report = Report::of(&evidence, Some((Check::Locate, &Denial::Misconfigured(fault.into()))), &reader(&in_files));
+    let fix = report.fix.unwrap();
+    assert_eq!(
+        (fix.by, &*fix.text),
+        (Fixer::ApiOwner, "In `spec.authorization.rules[1]` of ApiRoute shop/orders: did you mean `roles`?")
+    );
+    assert_eq!(fix.at.and_then(|at| at.file).map(|file| (file.file, file.line)), Some(("orders.yaml".to_owned(), 24)));
+    let detail =
+        "The API is closed by a fault in `spec.authorization.rules[1]` of ApiRoute shop/orders: `rols` is not a field of a rule.";
+    assert_eq!(report.detail.as_deref(), Some(detail));
+}
