@@ -9,6 +9,7 @@
 mod check;
 mod fold;
 mod functions;
+mod nesting;
 mod resolve;
 mod spans;
 mod types;
@@ -69,6 +70,10 @@ impl Expression {
         if source.len() > LONGEST {
             let reason = format!("an expression may have {LONGEST} bytes, and this one has {}", source.len());
             return Err(ExpressionFault { reason: reason.into(), start: 0, end: source.len() });
+        }
+        if let Some(start) = nesting::too_deep(source) {
+            let reason = format!("it nests too deep: at most {} brackets and conditions may be open at once", nesting::DEEPEST);
+            return Err(ExpressionFault { reason: reason.into(), start, end: start + 1 });
         }
         let parsed = ENV.parser().max_recursion_depth(96).parse_with_source_info(source);
         let (mut root, mut places) = parsed.map_err(|errors| spans::syntax(source, &errors))?;

@@ -223,10 +223,16 @@ fn bounds_hold() {
     // A small stack, as request threads have.
     let small = std::thread::Builder::new().stack_size(2 << 20).spawn(|| {
         check(&format!("{}1 == 1", "1 + ".repeat(1000)), "64 deep");
-        check(&format!("{}1 == 1", "-(".repeat(1000)), "");
-        check(&format!("{}true{}", "(".repeat(2000), ")".repeat(2000)), "");
-        check(&format!("{}1{} == 1", "[".repeat(2000), "]".repeat(2000)), "");
-        check(&format!("{}true", "true ? true : ".repeat(200)), "");
+        for text in [
+            format!("{}1 == 1", "-(".repeat(1000)),
+            format!("{}true{}", "(".repeat(2000), ")".repeat(2000)),
+            format!("{}1{} == 1", "[".repeat(2000), "]".repeat(2000)),
+            format!("{}true", "true ? true : ".repeat(200)),
+            format!("{}true{}", "(".repeat(91), ")".repeat(91)),
+        ] {
+            check(&text, "it nests too deep: at most 90 brackets and conditions");
+        }
+        Expression::compile(&format!("{}true{}", "(".repeat(90), ")".repeat(90)), Phase::Authorization).unwrap();
         check(&format!("request.headers{} == 1", ".a".repeat(1000)), "");
         check(&format!("true{}", " && true".repeat(500)), "1000 parts");
         check(&"x".repeat(LONGEST + 1), "4096 bytes");
