@@ -81,6 +81,8 @@ struct Paths {
     depths: Vec<usize>,
     /// In order of precedence.
     regex: Vec<(Regex, Candidate)>,
+    /// Whether some route takes hosts of any depth below a wildcard.
+    is_deep: bool,
 }
 
 /// Who takes the requests of one path, in order of precedence. Mostly that is one route, which then lies in the
@@ -194,6 +196,7 @@ impl Paths {
     /// Adds an entry, which goes behind all that were added before it.
     fn add(&mut self, entry: &Entry<'_>, host_dots: Option<usize>) {
         let Some(candidate) = Candidate::compile(entry, host_dots) else { return };
+        self.is_deep |= host_dots.is_none();
         match &entry.conditions.path {
             PathMatch::Exact(path) => add(&mut self.exact, path, candidate),
             PathMatch::Prefix(path) => {
@@ -209,13 +212,14 @@ impl Paths {
     }
 
     fn find(&self, offer: &Offer<'_>) -> Result<Hit, Miss> {
-        let mut miss = Miss::Path;
+        // Where no route takes the host's depth, no route serves the host.
+        let mut miss = if self.is_deep { Miss::Path } else { Miss::Host };
         let mut judge = |candidates: &[Candidate], matched: usize| {
             let hit = candidates
                 .iter()
                 .find(|candidate| candidate.takes(offer))
                 .map(|candidate| Hit { route: candidate.route, matched });
-            if hit.is_none() {
+            if hit.is_none() && candidates.iter().any(|candidate| candidate.takes_host(offer)) {
                 miss = Miss::Conditions;
             }
             hit
@@ -239,7 +243,14 @@ impl Paths {
                 return Ok(hit);
             }
         }
-        Err(miss)
+        // All of them ask for the same depth.
+        let is_served = || self.candidates().next().is_some_and(|candidate| candidate.takes_host(offer));
+        Err(if miss == Miss::Host && is_served() { Miss::Path } else { miss })
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+        let places = self.exact.values().chain(self.prefix.values()).flat_map(Place::candidates);
+        places.chain(self.regex.iter().map(|(_, candidate)| candidate))
     }
 }
 
@@ -328,6 +339,10 @@ impl Candidate {
     fn takes(&self, offer: &Offer<'_>) -> bool {
         self.conditions.as_ref().is_none_or(|conditions| conditions.hold(offer))
     }
+
+    fn takes_host(&self, offer: &Offer<'_>) -> bool {
+        self.conditions.as_ref().is_none_or(|conditions| conditions.hold_for_host(offer))
+    }
 }
 
 impl Conditions {
@@ -335,11 +350,14 @@ impl Conditions {
         self.host_dots.is_none() && self.methods.is_empty() && self.headers.is_empty() && self.query.is_empty()
     }
 
+    fn hold_for_host(&self, offer: &Offer<'_>) -> bool {
+        self.host_dots.is_none_or(|dots| offer.host.matches('.').count() == dots)
+    }
+
     fn hold(&self, offer: &Offer<'_>) -> bool {
         let method = self.methods.is_empty() || self.methods.contains(offer.method);
-        let host = self.host_dots.is_none_or(|dots| offer.host.matches('.').count() == dots);
         method
-            && host
+            && self.hold_for_host(offer)
             && self.headers.iter().all(|(name, value)| one_value(offer.headers, name).is_some_and(|text| value.matches(&text)))
             && self.query.iter().all(|(name, value)| query_value(offer.query, name).is_some_and(|text| value.matches(&text)))
     }
