@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, FieldPath, Listed, ObjectName};
+use cause::{Fault, FaultCause, FieldPath, Listed, ObjectName, ObjectRef, Severity};
 use crds::standard::Ingress;
 use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId, RouteKind, Serve};
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, IngressSpec};
@@ -32,6 +32,7 @@ mod class;
 mod tls;
 
 pub use class::CONTROLLER;
+use class::Owner;
 pub use tls::TLS;
 pub(crate) use tls::listen;
 
@@ -41,7 +42,11 @@ const KIND: &str = "Ingress";
 pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> BTreeMap<RouteId, Arc<Route>> {
     let mut routes = BTreeMap::new();
     for (name, written) in &around.world.manifests.ingresses {
-        if !class::is_ours(around.world, written) {
+        if let Owner::Other(class) = class::owner(around.world, written) {
+            // In a cluster nobody asked us; who gives us files expects to see them served.
+            if around.world.context.is_standalone() {
+                gathered.faults.push(passed_over(name, class.as_deref()));
+            }
             continue;
         }
         let of_object = match written {
@@ -51,6 +56,23 @@ pub(crate) fn translate(around: &Surroundings<'_>, gathered: &mut Gathered) -> B
         routes.extend(of_object.into_iter().map(|route| (route.id.clone(), Arc::new(route))));
     }
     routes
+}
+
+/// An Ingress of another class.
+fn passed_over(name: &ObjectName, class: Option<&str>) -> Fault {
+    let reason = match class {
+        Some(class) => {
+            format!("its class `{class}` is another controller's, so it is passed over; the class `doorward` is served")
+        }
+        None => "no IngressClass of ours is the default one, so it is passed over; the class `doorward` is served".to_owned(),
+    };
+    let at = FieldPath::of(if class.is_some() { "spec.ingressClassName" } else { "spec" });
+    Fault {
+        severity: Severity::Notice,
+        object: Some(ObjectRef::new(KIND, name.clone())),
+        field: at,
+        cause: FaultCause::NoEffect { reason: reason.into() },
+    }
 }
 
 fn good(around: &Surroundings<'_>, name: &ObjectName, object: &Ingress, gathered: &mut Gathered) -> Vec<Route> {

@@ -90,3 +90,35 @@ spec: {controller: doorward.dev/ingress-controller}
     }
     world.close().await;
 }
+
+#[tokio::test]
+async fn a_host_that_a_wildcard_does_not_take_is_unknown() {
+    let one = ingress("one", &format!("{{rules: [{}]}}", rule("*.w.test", &[path("/x", "Prefix", 0), path("/y", "Exact", 1)])));
+    let world = World::open(&[gateway("{name: http, protocol: HTTP, port: 80}"), one].concat()).await;
+    for (request, status, code) in [
+        ("GET a.w.test/x", 200, ""),
+        ("GET a.w.test/z", 404, "route.not_found"),
+        ("GET a.b.w.test/x", 404, "route.host_unknown"),
+        ("GET a.b.w.test/y", 404, "route.host_unknown"),
+        ("GET a.b.w.test/z", 404, "route.host_unknown"),
+        ("GET w.test/x", 404, "route.host_unknown"),
+    ] {
+        let answer = world.ask(request, &[]).await;
+        assert_eq!((answer.status(), answer.code()), (status, code), "{request}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn classes_of_others_are_not_served_though_no_manifest_tells_whose_they_are() {
+    let of = |name: &str, class: &str| {
+        ingress(name, &format!("{{{class}rules: [{}]}}", rule(&format!("{name}.test"), &[path("/", "Prefix", 0)])))
+    };
+    let all = [of("none", ""), of("own", "ingressClassName: doorward, "), of("nginx", "ingressClassName: nginx, ")].concat();
+    let annotated = of("old", "").replace("{name: old", "{name: old, annotations: {kubernetes.io/ingress.class: nginx}");
+    let world = World::open(&[&gateway("{name: http, protocol: HTTP, port: 80}")[..], &all, &annotated].concat()).await;
+    for (request, status) in [("none", 200), ("own", 200), ("nginx", 404), ("old", 404)] {
+        assert_eq!(world.ask(&format!("GET {request}.test/"), &[]).await.status(), status, "{request}");
+    }
+    world.close().await;
+}
