@@ -109,12 +109,18 @@ pub fn read(name: &str, bytes: &[u8], catalog: &Catalog) -> File {
 /// A file or folder that could not be read or holds nothing; what it held before is kept.
 #[must_use]
 pub fn unreadable(name: &str, reason: &str) -> File {
-    let fault = Fault {
-        severity: Severity::Error,
-        object: None,
-        field: FieldPath::root(),
-        cause: FaultCause::PathUnusable { path: name.into(), reason: reason.into() },
-    };
+    unread(name, reason, Severity::Error)
+}
+
+/// What lies among manifests and is no file, such as a pipe: it holds nothing.
+#[must_use]
+pub fn passed_over(name: &str, reason: &str) -> File {
+    File { is_complete: true, ..unread(name, reason, Severity::Notice) }
+}
+
+fn unread(name: &str, reason: &str, severity: Severity) -> File {
+    let cause = FaultCause::PathUnusable { path: name.into(), reason: reason.into() };
+    let fault = Fault { severity, object: None, field: FieldPath::root(), cause };
     let source = Arc::new(Source::new(name, String::new()));
     File {
         source: Arc::clone(&source),

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use manifest::{Catalog, File, unreadable};
+use manifest::{Catalog, File, passed_over, unreadable};
 
 use crate::walk::{self, why};
 
@@ -114,8 +114,13 @@ impl Loading<'_> {
         let is_read = !found.files.is_empty() || !found.failures.is_empty();
         let first = self.files.len();
         for path in &found.files {
-            let file = self.file(path);
+            // What is gone since the folder was read was never there.
+            let file = self.file(path).filter(|file| file.is_complete || path.symlink_metadata().is_ok());
             self.files.extend(file);
+        }
+        for (path, what) in &found.others {
+            let reason = format!("is {what} and no file, so it is passed over");
+            self.files.push(passed_over(&path.display().to_string(), &reason));
         }
         for (path, reason) in &found.failures {
             self.files.push(unreadable(&path.display().to_string(), reason));

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::FileType;
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 /// Most files below one folder.
@@ -24,6 +25,8 @@ pub(crate) struct Found {
     pub(crate) folders: Vec<PathBuf>,
     /// The files and folders among them that are links, those to nothing included.
     pub(crate) links: Vec<PathBuf>,
+    /// What is named like a manifest and is no file, and what it is: opening it could wait for ever.
+    pub(crate) others: Vec<(PathBuf, &'static str)>,
     /// What could not be read, and why.
     pub(crate) failures: Vec<(PathBuf, String)>,
 }
@@ -94,9 +97,24 @@ impl Walking {
     fn entry(&mut self, path: PathBuf, kind: FileType, depth: usize) {
         if kind.is_dir() {
             self.folder(&path, depth + 1);
-        } else if kind.is_file() && is_manifest(&path) {
+        } else if !is_manifest(&path) {
+            // Whatever it is, folders are not read for it.
+        } else if kind.is_file() {
             self.found.files.push(path);
+        } else {
+            self.found.others.push((path, special(kind)));
         }
+    }
+}
+
+/// What is neither a file nor a folder.
+fn special(kind: FileType) -> &'static str {
+    if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
     }
 }
 

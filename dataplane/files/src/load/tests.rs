@@ -93,6 +93,38 @@ fn links_are_followed() {
 }
 
 #[test]
+fn what_is_no_file_is_passed_over() {
+    let folder = folder(&[("m/a.yaml", &namespace("a")), ("only/readme.md", "#")]);
+    let path = |name: &str| folder.path().join(name);
+    let made = std::process::Command::new("mkfifo").args([path("m/b.yaml"), path("m/b"), path("only/p.yaml")]).status().unwrap();
+    assert!(made.success());
+    let _socket = std::os::unix::net::UnixListener::bind(path("m/c.yaml")).unwrap();
+    symlink("b.yaml", path("m/d.yaml")).unwrap();
+    symlink("/dev/zero", path("m/e.yaml")).unwrap();
+    symlink("f2.yaml", path("m/f1.yaml")).unwrap();
+    symlink("f1.yaml", path("m/f2.yaml")).unwrap();
+    let over = |name: &str, what: &str| format!("./m/{name}: ; `./m/{name}`: is {what} and no file, so it is passed over");
+    let circle = |name: &str| format!("./m/{name}: ; `./m/{name}`: too many levels of symbolic links");
+    let expected = [
+        "./m/a.yaml: a".to_owned(),
+        over("b.yaml", "a named pipe"),
+        over("c.yaml", "a socket"),
+        over("d.yaml", "a named pipe"),
+        over("e.yaml", "a device"),
+        circle("f1.yaml"),
+        circle("f2.yaml"),
+    ];
+    let files = check(&folder, &["m"], &expected.each_ref().map(String::as_str));
+    let severities: Vec<_> = files.iter().flat_map(|file| &file.findings).map(|finding| finding.fault.severity).collect();
+    assert_eq!(severities, [[cause::Severity::Notice; 4].as_slice(), &[cause::Severity::Error; 2]].concat());
+    let only = [
+        "./only/p.yaml: ; `./only/p.yaml`: is a named pipe and no file, so it is passed over",
+        "./only: ; `./only`: holds no manifest",
+    ];
+    check(&folder, &["only"], &only);
+}
+
+#[test]
 fn what_is_too_much_is_not_read() {
     let folder = folder(&[("large.yaml", &" ".repeat(FILE_BYTES + 1))]);
     check(&folder, &["large.yaml"], &["./large.yaml: ; `./large.yaml`: is larger than 16 MiB"]);
