@@ -94,7 +94,9 @@ fn url(
             backends::url(world, text, tls, (name, &place), report)
         }
         None if spec.provider == "Custom" => {
-            Err(report.error(&place.field("url"), FaultCause::FieldMissing { field: "url".into() }))
+            // As the rule of the kind says it, so that whoever reads both is told once.
+            let message = "`provider: Custom` needs `endpoint.url` or `endpoint.service`".into();
+            Err(report.error(&at, FaultCause::RuleViolated { message }))
         }
         None => {
             let allowed: Vec<Arc<str>> = CATALOGUE.iter().map(|(id, ..)| Arc::from(*id)).chain([Arc::from("Custom")]).collect();

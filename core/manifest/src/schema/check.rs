@@ -427,9 +427,13 @@ fn check_expressions(run: &mut Run<'_>, rule: &Rule, node: &Node, (at, before): 
         return;
     }
     let is_sound = found.is_empty();
+    let refused: Vec<String> = found.iter().filter_map(|finding| below(&finding.path, &path)).collect();
     let Err(errors) = run.validator.validate_compiled(expressions, &node.to_json(), None) else { return };
     for error in errors {
         if error.kind != ErrorKind::ValidationFailure && !is_sound {
+            continue;
+        }
+        if refused.iter().any(|field| reads(&error.rule, field)) {
             continue;
         }
         let below = parse_path(&error.field_path);
@@ -439,6 +443,26 @@ fn check_expressions(run: &mut Run<'_>, rule: &Rule, node: &Node, (at, before): 
         let message = error.message.lines().next().unwrap_or_default().trim().into();
         run.findings.push(Finding { path, span, cause: FaultCause::RuleViolated { message } });
     }
+}
+
+/// A field below another one as expressions name it; none for items of lists, which stand for themselves.
+fn below(field: &FieldPath, parent: &FieldPath) -> Option<String> {
+    let mut text = "self".to_owned();
+    for segment in field.0.strip_prefix(parent.0.as_slice())? {
+        let Segment::Field(name) = segment else { return None };
+        text.push('.');
+        text.push_str(name);
+    }
+    Some(text)
+}
+
+/// Whether an expression reads a field, or what holds it.
+fn reads(expression: &str, field: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    expression.match_indices(field).any(|(start, _)| {
+        let (before, behind) = (expression.get(..start), expression.get(start + field.len()..));
+        !before.is_some_and(|text| text.ends_with(is_word)) && !behind.is_some_and(|text| text.starts_with(is_word))
+    })
 }
 
 /// The path that a rule of a schema names: `.a.b[0]` or `.a['b']`.

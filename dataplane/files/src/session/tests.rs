@@ -331,6 +331,11 @@ fn what_a_schema_and_translation_both_find_is_told_once() {
     let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: 0123456789abcdefg}\n";
     let rotated = format!("{key}  rotation: {{every: 90d}}\n{secret}");
     check(&rotated, &["spec config.rule_violated"]);
+    // A rule that reads what is refused itself has nothing to say.
+    let mode = open("a", "/a").replace("Anonymous", "Anonymus");
+    check(&mode, &["spec.authentication.mode config.unknown_value"]);
+    let model = "apiVersion: doorward.dev/v1alpha1\nkind: AiModel\nmetadata: {name: m}\nspec: {provider: Custom, model: x}\n";
+    check(model, &["spec config.rule_violated"]);
     let broken = format!("{key}  roels: [a]\n  expiresAt: soon\n{secret}");
     check(&broken, &["spec config.unknown_field", "spec.expiresAt config.malformed"]);
 }
