@@ -33,7 +33,7 @@ pub(crate) fn input(paths: Vec<PathBuf>) -> Result<Input, Failure> {
 }
 
 /// How manifests of files are translated.
-pub(crate) const fn context(now: Timestamp, assume: Vec<Assumption>) -> Context {
+pub(crate) fn context(now: Timestamp, assume: Vec<Assumption>) -> Context {
     Context::of_files(now, assume)
 }
 

@@ -236,7 +236,7 @@ fn faults_of_other_kinds() {
         json!("127.0.0.1:11434"),
         "Error config.malformed AiModel shop/tiny spec.endpoint.url",
     );
-    serves("AiModel tiny", "/spec/endpoint", json!({}), "Error config.missing_field AiModel shop/tiny spec.endpoint.url");
+    serves("AiModel tiny", "/spec/endpoint", json!({}), "Error config.rule_violated AiModel shop/tiny spec");
     serves(
         "AiModel gpt",
         "/spec/credential/secretRef/key",
