@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cause::{Fault, Listed, ObjectRef, Severity};
-use ir::{Part, RouteKind, Snapshot};
+use cause::{Fault, FaultCause, Listed, ObjectRef, Severity};
+use ir::{Part, RouteId, RouteKind, Snapshot};
 use manifest::Finding;
 
 /// What a snapshot does not serve, by the objects and by the faults that are to blame.
@@ -21,7 +21,13 @@ impl Effects {
         let mut effects = Self::default();
         for route in snapshot.routes.values() {
             match (&route.serve, route.id.kind) {
-                (Part::Broken(fault), RouteKind::ApiRoute) => effects.close(route.id.object(), &route.id, fault),
+                (Part::Broken(fault), RouteKind::ApiRoute) => match served_by(snapshot, fault) {
+                    Some(other) => {
+                        let text = format!("{} is not served until this is mended; {other} takes its calls", route.id);
+                        effects.objects.insert(route.id.object(), text);
+                    }
+                    None => effects.close(route.id.object(), &route.id, fault),
+                },
                 (Part::Broken(fault), RouteKind::HttpRoute | RouteKind::Ingress) => effects.close_part(&route.id, fault),
                 (Part::Ready(serve), _) => {
                     for version in &serve.versions {
@@ -69,6 +75,13 @@ impl Effects {
         let parts = || self.parts.iter().find(|(closed, _)| **closed == *fault);
         whole.cloned().or_else(|| parts().map(|(closed, parts)| sentence(parts, closed)))
     }
+}
+
+/// The route that serves what one in conflict with it claims.
+fn served_by<'a>(snapshot: &Snapshot, fault: &'a Fault) -> Option<&'a ObjectRef> {
+    let FaultCause::Conflict { other: Some(other), .. } = &fault.cause else { return None };
+    let route = snapshot.routes.get(&RouteId::api(other.name.clone()))?;
+    (!route.gives_way()).then_some(other)
 }
 
 fn sentence(parts: &[String], fault: &Fault) -> String {

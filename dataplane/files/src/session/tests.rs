@@ -312,6 +312,14 @@ fn errors_say_what_they_do() {
     let rules = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: h}\nspec: {parentRefs: [{name: doorward}], \
         rules: [{backendRefs: [{name: ghost, port: 80}]}]}\n";
     check(rules, &[&format!("HTTPRoute default/h rule 0 answers 500 config.backend_not_found {until}")]);
+    let dated = |name: &str, year: u16| {
+        open(name, "/a")
+            .replace(&format!("{{name: {name}"), &format!("{{name: {name}, creationTimestamp: {year}-01-01T00:00:00Z"))
+    };
+    let younger = "default/a is not served until this is mended; ApiRoute default/b takes its calls";
+    check(&[dated("a", 2026), dated("b", 2025)].concat(), &[younger]);
+    let undated = ["default/a", "default/b"].map(|name| closed(name, "config.conflict"));
+    check(&[open("a", "/a"), open("b", "/a")].concat(), &undated.each_ref().map(String::as_str));
     check("---\nkind: x\n", &[""]);
     check(&route("a", "/a", "{response: {}}", "hostnames: [A.example.com]"), &[]);
 }
