@@ -58,7 +58,7 @@ fn errors_of_manifests_are_mentioned() {
     let ran = doorward(&["explain", "-f", folder.path(), "--request", "/orders"], "");
     assert_eq!(ran.exit, 1, "{ran:?}");
     assert!(ran.out.contains("503 config."), "{ran:?}");
-    let fix = "Fix (ApiOwner): In `spec.authorization.rules[0]` of ApiRoute shop/orders: did you mean `roles`?";
+    let fix = "Fix (ApiOwner): In `spec.authorization.rules[0]` of ApiRoute shop/orders: Remove `rols`";
     assert!(ran.out.contains(fix) && ran.out.contains("api.yaml:9\n"), "{}", ran.out);
     assert!(ran.err.contains("there is 1 error in"), "{ran:?}");
 }
