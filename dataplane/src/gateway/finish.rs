@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,8 +48,6 @@ pub(super) struct Finish {
 pub(crate) struct AnswerBody {
     inner: ResponseBody,
     finish: Option<Box<Finish>>,
-    /// Whether a part was passed on since the last wait, and may not have been sent.
-    is_unsent: bool,
     /// Why it was cut, while what came before that is being sent.
     cut: Option<BoxError>,
 }
@@ -118,7 +116,7 @@ impl Finish {
 /// Has the answer's body leave a record at its end.
 pub(super) fn attach(response: Response<ResponseBody>, mut finish: Box<Finish>) -> Response<AnswerBody> {
     finish.record.outcome.status = response.status().as_u16();
-    response.map(|inner| AnswerBody { inner, finish: Some(finish), is_unsent: false, cut: None })
+    response.map(|inner| AnswerBody { inner, finish: Some(finish), cut: None })
 }
 
 impl AnswerBody {
@@ -137,37 +135,31 @@ impl Body for AnswerBody {
         if let Some(error) = self.cut.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let Poll::Ready(item) = Pin::new(&mut self.inner).poll_frame(cx) else {
-            self.is_unsent = false;
-            return Poll::Pending;
-        };
-        match &item {
+        match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => {
-                self.is_unsent = true;
                 if let (Some(data), Some(finish)) = (frame.data_ref(), &mut self.finish) {
                     finish.record.outcome.bytes_out += data.len() as u64;
                 }
                 if self.inner.is_end_stream() {
                     self.end(true);
                 }
+                Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
                 if let Some(finish) = &mut self.finish {
-                    finish.cut(error);
+                    finish.cut(&error);
                 }
                 self.end(false);
-                if self.is_unsent
-                    && let Some(Err(error)) = item
-                {
-                    // The HTTP library sends what it has when it waits, and drops it when a body fails.
-                    self.cut = Some(error);
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+                // The HTTP library sends what it has when it waits, and drops it when a body fails.
+                self.cut = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            None => self.end(true),
+            None => {
+                self.end(true);
+                Poll::Ready(None)
+            }
         }
-        Poll::Ready(item)
     }
 
     fn is_end_stream(&self) -> bool {
