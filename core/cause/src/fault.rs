@@ -405,7 +405,7 @@ impl FaultCause {
             Self::Conflict { other, what } => tell(
                 row("config.conflict", "Conflicted", "Two APIs claim the same requests"),
                 format_args!("{} has the same {what}", Named(other)),
-                format_args!("Give one of them another host or path."),
+                format_args!("{}", Apart(other)),
             ),
             Self::KeyDuplicate => tell(
                 row("config.duplicate_key", "DuplicateKey", "Two keys have the same text"),
@@ -458,6 +458,18 @@ impl fmt::Display for Named<'_> {
             Some(object) => object.fmt(f),
             None => f.write_str("an older object of another namespace"),
         }
+    }
+}
+
+/// What tells two objects apart that claim the same.
+struct Apart<'a>(&'a Option<ObjectRef>);
+
+impl fmt::Display for Apart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Some(other) if &*other.kind == "Gateway" => "Give one of the listeners another port, protocol or hostname.",
+            Some(_) | None => "Give one of them another host or path.",
+        })
     }
 }
 

@@ -102,15 +102,16 @@ fn meant(fault: &Fault) -> Option<FieldPath> {
 fn unreadable(fault: &Fault) -> Option<FieldPath> {
     let path = match &fault.cause {
         FaultCause::FieldMissing { field } => fault.field.field(field),
-        FaultCause::TypeWrong { .. } | FaultCause::BooleanAmbiguous { .. } | FaultCause::ValueUnknown { .. } => {
-            fault.field.clone()
-        }
+        // A number where a version or a time is asked for is malformed, too.
+        FaultCause::TypeWrong { .. }
+        | FaultCause::BooleanAmbiguous { .. }
+        | FaultCause::ValueUnknown { .. }
+        | FaultCause::Malformed { .. } => fault.field.clone(),
         // Their values have the type that is asked for.
         FaultCause::FieldUnknown { .. }
         | FaultCause::FieldDuplicate { .. }
         | FaultCause::FieldIgnored { .. }
         | FaultCause::OutOfBounds { .. }
-        | FaultCause::Malformed { .. }
         | FaultCause::RuleViolated { .. }
         | FaultCause::ItemDuplicate { .. }
         | FaultCause::ObjectDuplicate { .. } => return None,

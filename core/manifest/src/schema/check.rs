@@ -456,12 +456,14 @@ fn below(field: &FieldPath, parent: &FieldPath) -> Option<String> {
     Some(text)
 }
 
-/// Whether an expression reads a field, or what holds it.
+/// Whether an expression reads the value of a field, or of one below it; whether it is there is no matter of its value.
 fn reads(expression: &str, field: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     expression.match_indices(field).any(|(start, _)| {
-        let (before, behind) = (expression.get(..start), expression.get(start + field.len()..));
-        !before.is_some_and(|text| text.ends_with(is_word)) && !behind.is_some_and(|text| text.starts_with(is_word))
+        let before = expression.get(..start).unwrap_or_default();
+        let behind = expression.get(start + field.len()..).unwrap_or_default();
+        let is_presence = before.ends_with("has(") && behind.starts_with(')');
+        !before.ends_with(is_word) && !behind.starts_with(is_word) && !is_presence
     })
 }
 

@@ -140,6 +140,10 @@ fn a_wrong_field_hides_no_other_fault() {
     let mut expected: Vec<&str> = all.iter().map(String::as_str).collect();
     expected.insert(3, "f.yaml:9 config.wrong_type");
     check(&[(&[("f.yaml", Some(&typed))], &["a /a config.malformed"], &expected)]);
+    // So does a number where a version is asked for.
+    let number = route("a", "/a", "{response: {}}", "authorization: {rules: [{name: a, when: '1 +'}]}").replace("1.0.0", "1.0");
+    let both = ["f.yaml:7 config.expression_invalid", "f.yaml:9 config.malformed"];
+    check(&[(&[("f.yaml", Some(&number))], &["a /a config.malformed"], &both)]);
     // What is missing only because it is misspelt is told once.
     let misspelt = open("a", "/a").replace("{mode: Anonymous}", "{methds: [{apiKey: {bearer: {}}}]}");
     check(&[(&[("f.yaml", Some(&misspelt))], &["a /a config.unknown_field"], &["f.yaml:8 config.unknown_field"])]);
@@ -339,6 +343,9 @@ fn what_a_schema_and_translation_both_find_is_told_once() {
     let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: 0123456789abcdefg}\n";
     let rotated = format!("{key}  rotation: {{every: 90d}}\n{secret}");
     check(&rotated, &["spec config.rule_violated"]);
+    // Both members of a union, one of them wrong: two mistakes.
+    let both = route("a", "/a", "{url: 'ftp://x', response: {}}", "");
+    check(&both, &["spec.versions[0].backend config.rule_violated", "spec.versions[0].backend.url config.malformed"]);
     // A rule that reads what is refused itself has nothing to say.
     let mode = open("a", "/a").replace("Anonymous", "Anonymus");
     check(&mode, &["spec.authentication.mode config.unknown_value"]);
