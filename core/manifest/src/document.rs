@@ -204,9 +204,33 @@ impl Object {
     /// A fault that was found later, at its place.
     #[must_use]
     pub fn finding(&self, fault: Fault) -> Finding {
-        let place = Some(self.locate(&fault.field));
-        Finding { fault, source: Arc::clone(&self.source), place, effect: None }
+        let mut place = self.locate(&fault.field);
+        if let FaultCause::ExpressionInvalid { start, end, .. } = &fault.cause
+            && let Some(span) = within(&self.source, place.span, (*start, *end))
+        {
+            place = self.source.place(span);
+        }
+        Finding { fault, source: Arc::clone(&self.source), place: Some(place), effect: None }
     }
+}
+
+/// Some bytes of a text value as they stand in the file; none where they are not plain to see there, as in quotes
+/// with escapes or in a text of several lines.
+fn within(source: &Source, value: Span, (start, end): (usize, usize)) -> Option<Span> {
+    let written = source.text().get(value.start..value.end)?;
+    let inner = match written.chars().next()? {
+        '"' if !written.contains('\\') => written.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('"'))?,
+        '\'' => written.strip_prefix('\'')?.strip_suffix('\'').filter(|inner| !inner.contains('\''))?,
+        '"' | '|' | '>' | '&' | '*' | '!' => return None,
+        _ => written,
+    };
+    if inner.contains(['\n', '\r']) || start >= inner.len() {
+        return None;
+    }
+    let first = value.start + usize::from(inner.len() < written.len()) + start;
+    let end = value.start + usize::from(inner.len() < written.len()) + end.clamp(start + 1, inner.len());
+    let text = source.text();
+    (text.is_char_boundary(first) && text.is_char_boundary(end)).then(|| Span::new(first, end))
 }
 
 /// The most findings of one file that are told; every broken object is closed whether told or not.

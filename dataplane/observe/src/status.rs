@@ -126,7 +126,12 @@ impl Status {
             let place = [object, &fault.field].join("   ");
             let lead = format!("  {} ", style.paint(tone, word));
             push_line(text, &format!("{lead}{}", escaped(place.trim_end())));
-            let remedy = if fault.remedy.is_empty() { String::new() } else { format!(". {}", fault.remedy) };
+            // A question goes on with the sentence.
+            let remedy = match fault.remedy.chars().next() {
+                None => String::new(),
+                Some(first) if first.is_lowercase() => format!(", {}", fault.remedy),
+                Some(_) => format!(". {}", fault.remedy),
+            };
             let message = format!("{} [{}]{remedy}", fault.message, fault.code);
             for line in wrapped(&escaped(&message), WIDTH - 4) {
                 push_line(text, &format!("    {line}"));

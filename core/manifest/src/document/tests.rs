@@ -147,6 +147,31 @@ fn objects_keep_value_places_and_faults() {
 }
 
 #[test]
+fn a_part_of_an_expression_is_pointed_at_where_it_is_plain_to_see() {
+    let check = |written: &str, expression: &str, part: &str, expected: &str| {
+        let text = format!("{HEAD}metadata: {{name: a}}\nspec:\n  when: {written}\n  x: 1\n");
+        let file = read("f.yaml", text.as_bytes(), &catalog());
+        let object = &file.objects[0];
+        assert_eq!(object.value().pointer("/spec/when"), Some(&json!(expression)), "{written}");
+        let start = expression.find(part).unwrap();
+        let cause = FaultCause::ExpressionInvalid { reason: "".into(), start, end: start + part.len() };
+        let place = object.finding(Fault::error(object.reference().clone(), FieldPath::of("spec.when"), cause)).place.unwrap();
+        assert_eq!(text[place.span.start..place.span.end].trim_end(), expected, "{written}");
+    };
+    check("a == b.c", "a == b.c", "b.c", "b.c");
+    check(r#"'a == "b"'"#, r#"a == "b""#, r#""b""#, r#""b""#);
+    check(r#""a == 'b'""#, "a == 'b'", "'b'", "'b'");
+    check("'é == b'", "é == b", "b", "b");
+    check("'é == b'", "é == b", "é", "é");
+    // Escapes and several lines: the whole text.
+    check("'a == ''b'''", "a == 'b'", "'b'", "'a == ''b'''");
+    check(r#""a == \"b\"""#, r#"a == "b""#, r#""b""#, r#""a == \"b\"""#);
+    check("a ==\n    b", "a == b", "b", "a ==\n    b");
+    check("|-\n    a ==\n    b", "a ==\nb", "b", "a ==\n    b");
+    check("|-\n    \"a\" == \"b\"", r#""a" == "b""#, "==", r#""a" == "b""#);
+}
+
+#[test]
 fn unreadable_text_is_told_and_marks_the_file() {
     let file = read("f.yaml", format!("{HEAD}metadata: {{name: a}}\n---\na: [\n").as_bytes(), &catalog());
     assert_eq!((file.objects.len(), file.is_complete, file.findings.len()), (1, false, 1));
