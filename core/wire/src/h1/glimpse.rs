@@ -5,9 +5,10 @@
 
 use std::fmt::Write as _;
 
-use super::head::METHOD_BYTES;
 use crate::octets;
 
+/// Most bytes of a method: more than any that is registered has.
+const METHOD_BYTES: usize = 20;
 /// Most bytes of a target that are looked at.
 const TARGET_BYTES: usize = 1024;
 /// Most bytes of a host that are looked at: a name and a port.
@@ -18,7 +19,7 @@ const CUT: &str = "...";
 /// The parts of a refused head, each as far as it could be told from the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Glimpse {
-    /// The method, a token of at most 32 bytes.
+    /// The method, where it looks like one: letters and hyphens, at most 20.
     pub method: Option<Box<str>>,
     /// The target without its query; `...` at its end stands for what is left out. Never empty.
     pub path: Option<Box<str>>,
@@ -35,7 +36,9 @@ impl Glimpse {
         let mut lines = held.split(|octet| *octet == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let Some(line) = lines.by_ref().find(|line| !line.is_empty()) else { return Self::default() };
         let (method, rest) = halves(line, memchr::memchr(b' ', line));
-        if method.len() > METHOD_BYTES || !octets::is_token(method) {
+        // Whatever else stands there may be anything, a credential too.
+        let is_method = method.iter().all(|octet| octet.is_ascii_alphabetic() || *octet == b'-');
+        if !is_method || method.is_empty() || method.len() > METHOD_BYTES {
             return Self::default();
         }
         let mut glimpse = Self { method: Some(visible(method, "")), ..Self::default() };
@@ -50,10 +53,14 @@ impl Glimpse {
 
     /// Takes in a target; its authority, where it names one.
     fn target<'a>(&mut self, target: &'a [u8]) -> Option<&'a [u8]> {
+        let target = target.trim_ascii_start();
+        // Behind a blank or a control character there are other things than targets.
+        let word = target.iter().position(|octet| *octet <= b' ' || *octet == 0x7f);
+        let (target, end) = word.map_or((target, ""), |end| (&target[..end], CUT));
         let (shown, end) = match target.get(..TARGET_BYTES) {
             // What is cut off in its midst could no longer be told to be a credential.
             Some(window) => (&window[..memchr::memrchr3(b'/', b'?', b'&', window).map_or(0, |at| at + 1)], CUT),
-            None => (target, ""),
+            None => (target, end),
         };
         let (shown, fragment) = halves(shown, memchr::memchr(b'#', shown));
         let end = if fragment.is_some() { "#..." } else { end };
@@ -145,8 +152,10 @@ mod tests {
         check("GET /unfinis", get, [Some("/unfinis"), None], None);
         check("GET", get, [None, None], None);
         check("GET \r\n", get, [None, None], None);
-        check("GET  /x HTTP/1.1\r\nHost: sh op\r\n", get, [Some("%20/x"), None], Some("sh%20op"));
-        check("GET /caf\u{e9}\t\u{1b}[1m HTTP/1.1\r\n", get, [Some("/caf%C3%A9%09%1B[1m"), None], None);
+        check("GET  /x HTTP/1.1\r\nHost: sh op\r\n", get, [Some("/x"), None], Some("sh%20op"));
+        check("GET /caf\u{e9}\u{1b}[1m HTTP/1.1\r\n", get, [Some("/caf%C3%A9..."), None], None);
+        check("GET /a b HTTP/1.1\r\n", get, [Some("/a..."), None], None);
+        check("VERSION-CONTROL /a HTTP/1.1\r\n", Some("VERSION-CONTROL"), [Some("/a"), None], None);
         check("GET http://A.example/x HTTP/1.1\r\nHost: b\r\n", get, [Some("/x"), None], Some("b"));
         check("GET ftp://A.example?x HTTP/1.1\r\n\r\n", get, [Some("/"), Some("x")], Some("A.example"));
         check("CONNECT shop:443 HTTP/1.1\r\nHost: shop\r\n", Some("CONNECT"), [Some("shop:443"), None], Some("shop"));
@@ -155,9 +164,16 @@ mod tests {
 
     #[test]
     fn what_is_no_request_line_is_not_guessed_at() {
-        for held in
-            ["", "\r\n", "\u{16}\u{3}\u{1}\u{2}", "{\"a\": 1}\r\nHost: a\r\n", &"A".repeat(33), " GET / HTTP/1.1\r\nHost: a\r\n"]
-        {
+        for held in [
+            "",
+            "\r\n",
+            "\u{16}\u{3}\u{1}\u{2}",
+            "{\"a\": 1}\r\nHost: a\r\n",
+            &"A".repeat(21),
+            "#secret / HTTP/1.1",
+            "sk-1234 /\r\n",
+            " GET / HTTP/1.1\r\nHost: a\r\n",
+        ] {
             check(held, None, [None, None], None);
         }
     }
@@ -171,6 +187,7 @@ mod tests {
         check("GET /x HTTP/1.1\r\nHost: a/b?secret\r\n", get, [Some("/x"), None], Some("a"));
         check("GET /x#access_token=secret HTTP/1.1\r\n", get, [Some("/x#..."), None], None);
         check("GET /x?y=z#secret HTTP/1.1\r\n", get, [Some("/x"), Some("y=z#...")], None);
+        check("GET /x HTTP/1.0X: http://me:secret@h/x HTTP/1.1\r\n", get, [Some("/x..."), None], None);
         check("GET #secret HTTP/1.1\r\n", get, [Some("#..."), None], None);
     }
 

@@ -8,7 +8,7 @@ use super::line::{self, Broken};
 use crate::{Limits, host, octets};
 
 /// Longest method that is looked for in a request line that does not end.
-pub(super) const METHOD_BYTES: usize = 32;
+const METHOD_BYTES: usize = 32;
 const VERSION_BYTES: usize = b"HTTP/1.1".len();
 
 /// What the lines of a head have said so far. Positions count from the first held byte.
