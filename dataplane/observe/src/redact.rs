@@ -53,6 +53,26 @@ pub fn query(evidence: &Evidence) -> Option<String> {
 /// The path of a call as it may be shown.
 #[must_use]
 pub fn path(path: &str) -> Cow<'_, str> {
+    match without_userinfo(path) {
+        Some(path) => Cow::Owned(without_credentials(&path).into_owned()),
+        None => without_credentials(path),
+    }
+}
+
+/// A path in which a URL stands with a user and a password, without these.
+fn without_userinfo(path: &str) -> Option<String> {
+    let (before, rest) = path.split_once("://")?;
+    let (authority, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let behind = without_userinfo(behind);
+    let host = authority.rsplit_once('@').map(|(_, host)| format!("{REDACTED}@{host}"));
+    if host.is_none() && behind.is_none() {
+        return None;
+    }
+    let tail = rest.get(authority.len()..).unwrap_or_default();
+    Some([before, "://", host.as_deref().unwrap_or(authority), behind.as_deref().unwrap_or(tail)].concat())
+}
+
+fn without_credentials(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return text(path);
     }
@@ -169,6 +189,9 @@ mod tests {
     #[test]
     fn paths_lose_encoded_credentials() {
         assert_eq!(path("/a%20b/c"), "/a%20b/c");
+        assert_eq!(path("/proxy/http://me:secret@a/x"), "/proxy/http://REDACTED@a/x");
+        assert_eq!(path("/http://a/x@y/http://me@b"), "/http://a/x@y/http://REDACTED@b");
+        assert_eq!(path("/@scope/http://a"), "/@scope/http://a");
         assert_eq!(path(&format!("/a/{}/b", KEY.replace('_', "%5F"))), "/a/REDACTED/b");
     }
 
