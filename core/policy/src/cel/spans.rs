@@ -17,8 +17,15 @@ pub(super) fn syntax(source: &str, errors: &ParseErrors) -> ExpressionFault {
     let rest = source.get(line_start..).unwrap_or_default();
     let start = rest.char_indices().nth(column).map_or(source.len(), |(offset, _)| line_start + offset);
     let end = source.get(start..).and_then(|rest| rest.chars().next()).map_or(start, |next| start + next.len_utf8());
-    let reason = error.msg.lines().next().unwrap_or_default();
-    ExpressionFault { reason: format!("it does not parse: {reason}").into(), start, end }
+    ExpressionFault { reason: format!("it does not parse: {}", in_words(&error.msg)).into(), start, end }
+}
+
+/// The parser's words, without the list of all that could have stood there.
+fn in_words(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("Syntax error: ").unwrap_or(line);
+    let line = line.split_once(" expecting {").map_or(line, |(before, _)| before);
+    line.replace("'<EOF>'", "the end").replace("<EOF>", "the end")
 }
 
 /// The bytes that a node and all below it take; the whole source where that is not known.

@@ -205,8 +205,9 @@ fn what_cannot_be_right_does_not_compile() {
     check("«1 / 0» == 1", "it divides by zero");
     check("«[1][5] == 1»", "it always fails: `[1][5]`: the list is shorter");
     check("request.path == «Foo{a: 1}»", "messages are not known");
-    check("request.path ==«»", "it does not parse");
-    check("request.path == «=» 'x'", "it does not parse");
+    check("request.path ==«»", "it does not parse: mismatched input the end");
+    check("request.path == «=» 'x'", "it does not parse: token recognition error at: '= '");
+    check("(true«»", "it does not parse: missing ')' at the end");
     check(
         "principal.roles.exists(a, principal.roles.exists(b, «principal.roles».exists(c, c == a + b)))",
         "loops may nest 2 deep",
