@@ -159,7 +159,7 @@ mod tests {
         let store = |generation: i64| {
             let mut store = Store::default();
             for kind in [Kind::Gateway, Kind::GatewayConfig] {
-                let marks = Marks { uid: "u".into(), generation, version: "1".into(), is_ending: false };
+                let marks = Marks { uid: "u".into(), generation, version: "1".into(), is_ending: false, is_written: false };
                 let object = Object { name: name.clone(), marks, value: json!({}), status: Value::Null };
                 store.take(News { source: Source { kind, namespace: None }, what: What::Changed(Box::new(object)) });
             }

@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn known(version: &str, status: Value) -> Known {
-        let marks = Marks { uid: "u".into(), generation: 1, version: version.into(), is_ending: false };
+        let marks = Marks { uid: "u".into(), generation: 1, version: version.into(), is_ending: false, is_written: false };
         Known { marks, status: StatusText::of(&status) }
     }
 

@@ -108,6 +108,7 @@ pub fn compute(facts: &Facts<'_>, consider: &mut Consider<'_>) {
         all.http_route(name, parents);
     }
     all.forsaken_http_routes();
+    all.forsaken_ingresses();
 }
 
 struct Statuses<'a, 'c> {
@@ -206,6 +207,20 @@ impl Statuses<'_, '_> {
         let forsaken: Vec<Key> = forsaken.map(|(key, _)| key.clone()).collect();
         for key in forsaken {
             self.put(key, None, &|_| json!({"parents": []}));
+        }
+    }
+
+    /// Ingresses that no Gateway of ours serves any more: the addresses that we wrote go, once. What others wrote stays,
+    /// for an apply that says nothing takes away nothing of theirs.
+    fn forsaken_ingresses(&mut self) {
+        let first = Key::new(Kind::Ingress, ObjectName::new("", ""));
+        let ingresses = self.facts.known.range_from(&first).take_while(|(key, _)| key.kind == Kind::Ingress);
+        let holdings = self.facts.holdings;
+        let is_served = |key: &Key| holdings.values().any(|holding| holding.objects.contains_key(key));
+        let forsaken: Vec<Key> =
+            ingresses.filter(|(key, known)| known.marks.is_written && !is_served(key)).map(|(key, _)| key.clone()).collect();
+        for key in forsaken {
+            self.put(key, None, &|_| json!({}));
         }
     }
 

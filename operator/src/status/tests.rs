@@ -10,10 +10,12 @@ use ir::{ResourceId, RouteId, SharedMap};
 use serde_json::{Value, json};
 use translate::{Standing, Standings, Verdict};
 
-use super::compute::{Facts, compute};
+use super::compute::{Facts, Provisioned, compute};
 use super::conditions::{self, Condition};
+use super::merge::merge;
 use super::programmed::{Programmed, Until, Witnesses};
 use crate::kinds::Kind;
+use crate::provision::Address;
 use crate::reconcile::{Held, Holding};
 use crate::store::{Key, Known, Pods, StatusText, Store};
 use crate::watch::{Marks, News, Object, Source, What};
@@ -35,7 +37,7 @@ fn pods(text: &str) -> Pods {
             "metadata": {"labels": {"gateway.networking.k8s.io/gateway-name": "web"}},
             "status": {"conditions": [{"type": "Ready", "status": if ready == "+" { "True" } else { "False" }}]},
         });
-        let marks = Marks { uid: pod.into(), generation: 0, version: "1".into(), is_ending: false };
+        let marks = Marks { uid: pod.into(), generation: 0, version: "1".into(), is_ending: false, is_written: false };
         let object = Object { name: ObjectName::new("edge", pod), marks, value, status: Value::Null };
         store.take(News { source: Source { kind: Kind::Pod, namespace: None }, what: What::Changed(Box::new(object)) });
     }
@@ -150,6 +152,33 @@ fn of_two_words_the_worse_one_counts() {
     assert_eq!(waiting().worse(refused()), refused());
 }
 
+/// What is said of one object, of which this is known, where translation has these standings and data planes this.
+fn said_of(
+    key: &Key,
+    known: Known,
+    standings: &Standings,
+    (holdings, provisioned): (&BTreeMap<ObjectName, Holding>, &BTreeMap<ObjectName, Provisioned>),
+) -> Option<Value> {
+    let facts = Facts {
+        standings,
+        holdings,
+        replicas: &Replicas::new(),
+        pods: &Pods::default(),
+        known: &SharedMap::from_iter([(key.clone(), known)]),
+        provisioned,
+        steady: &BTreeMap::new(),
+        begun: Instant::now(),
+        issued: &BTreeSet::new(),
+        issuing: Instant::now(),
+    };
+    let mut found = None;
+    compute(&facts, &mut |put, _, wanted| {
+        assert_eq!(&put, key);
+        assert_eq!(found.replace(wanted().status), None, "twice");
+    });
+    found
+}
+
 #[test]
 fn an_http_route_that_names_no_gateway_of_ours_any_more_is_forsaken() {
     let check = |controller: &str, is_named: bool, expected: Option<usize>| {
@@ -158,26 +187,32 @@ fn an_http_route_that_names_no_gateway_of_ours_any_more_is_forsaken() {
         let known = Known { marks: Marks { uid: "u".into(), ..Marks::default() }, status: StatusText::of(&status) };
         let parents = BTreeMap::from([(name(), Vec::new())]);
         let standings = Standings { http_routes: if is_named { parents } else { BTreeMap::new() }, ..Standings::default() };
-        let facts = Facts {
-            standings: &standings,
-            holdings: &BTreeMap::new(),
-            replicas: &Replicas::new(),
-            pods: &Pods::default(),
-            known: &SharedMap::from_iter([(key.clone(), known)]),
-            provisioned: &BTreeMap::new(),
-            steady: &BTreeMap::new(),
-            begun: Instant::now(),
-            issued: &BTreeSet::new(),
-            issuing: Instant::now(),
-        };
-        let mut found = None;
-        compute(&facts, &mut |put, _, wanted| {
-            assert_eq!(put, key);
-            found = Some(wanted().status["parents"].as_array().unwrap().len());
-        });
-        assert_eq!(found, expected, "{controller} {is_named}");
+        let found = said_of(&key, known, &standings, (&BTreeMap::new(), &BTreeMap::new()));
+        assert_eq!(found.map(|status| status["parents"].as_array().unwrap().len()), expected, "{controller} {is_named}");
     };
     check(translate::CONTROLLER, false, Some(0));
     check(translate::CONTROLLER, true, Some(0));
     check("example.com/other", false, None);
+}
+
+#[test]
+fn an_ingress_has_the_addresses_of_the_gateway_that_serves_it_and_loses_them_with_it() {
+    let check = |is_served: bool, is_written: bool, expected: Option<Value>| {
+        let key = Key::new(Kind::Ingress, name());
+        let held = Held { generation: 1, revision: Revision(1), since: Instant::now() };
+        let holding = Holding::of(Revision(1), is_served.then(|| (key.clone(), held)));
+        let provisioned = Provisioned { addresses: vec![Address::Ip("10.0.0.1".into())], ..Provisioned::default() };
+        let around = (BTreeMap::from([(gateway(), holding)]), BTreeMap::from([(gateway(), provisioned)]));
+        let present = json!({"loadBalancer": {"ingress": [{"ip": "10.0.0.9"}]}});
+        let known = Known { marks: Marks { is_written, ..Marks::default() }, status: StatusText::of(&present) };
+        let found = said_of(&key, known, &Standings::default(), (&around.0, &around.1));
+        let written = found.and_then(|status| merge(Kind::Ingress, &status, &present, jiff::Timestamp::UNIX_EPOCH));
+        assert_eq!(written, expected, "{is_served} {is_written}");
+    };
+    let addresses = || Some(json!({"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}));
+    check(true, false, addresses());
+    check(true, true, addresses());
+    check(false, true, Some(json!({})));
+    // Somebody else's.
+    check(false, false, None);
 }

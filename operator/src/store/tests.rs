@@ -8,7 +8,7 @@ use super::*;
 use crate::watch::Marks;
 
 fn marks(generation: i64, version: u64) -> Marks {
-    Marks { uid: "u".into(), generation, version: version.to_string().into(), is_ending: false }
+    Marks { uid: "u".into(), generation, version: version.to_string().into(), is_ending: false, is_written: false }
 }
 
 pub(super) fn object(name: &str, version: u64, mut value: Value) -> Box<Object> {

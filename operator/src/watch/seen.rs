@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Object;
-use super::tree::Place;
+use super::tree::{Place, WRITTEN};
 use crate::kinds::Kind;
 
 /// A tree with what watching needs of its metadata. `OUTLINE` asks for metadata alone.
@@ -33,6 +33,8 @@ pub struct Marks {
     pub version: Arc<str>,
     /// Whether it is being deleted.
     pub is_ending: bool,
+    /// Whether something that its status says is our word.
+    pub is_written: bool,
 }
 
 impl<'de, const OUTLINE: bool> Deserialize<'de> for Seen<OUTLINE> {
@@ -89,7 +91,7 @@ impl<const OUTLINE: bool> Seen<OUTLINE> {
     pub(crate) fn into_object(self, kind: Kind) -> Object {
         let Self { metadata, mut tree } = self;
         let mut status = Value::Null;
-        let mut is_ending = false;
+        let (mut is_ending, mut is_written) = (false, false);
         if let Some(members) = tree.as_object_mut() {
             if kind.has_our_status() {
                 status = members.shift_remove("status").unwrap_or_default();
@@ -97,6 +99,7 @@ impl<const OUTLINE: bool> Seen<OUTLINE> {
             if let Some(meta) = members.get_mut("metadata").and_then(Value::as_object_mut) {
                 is_ending = meta.contains_key("deletionTimestamp");
                 meta.shift_remove("resourceVersion");
+                is_written = meta.shift_remove(WRITTEN).is_some();
             }
         }
         let namespace = if kind.is_namespaced() { metadata.namespace.unwrap_or_default() } else { String::new() };
@@ -107,6 +110,7 @@ impl<const OUTLINE: bool> Seen<OUTLINE> {
                 generation: metadata.generation.unwrap_or_default(),
                 version: metadata.resource_version.unwrap_or_default().into(),
                 is_ending,
+                is_written,
             },
             value: tree,
             status,
@@ -134,13 +138,32 @@ mod tests {
         assert_eq!(seen.meta().resource_version.as_deref(), Some("42"));
         let object = seen.into_object(Kind::ApiRoute);
         assert_eq!(object.name, ObjectName::new("shop", "orders"));
-        let marks = Marks { uid: "u".into(), generation: 3, version: "42".into(), is_ending: false };
+        let marks = Marks { uid: "u".into(), generation: 3, version: "42".into(), is_ending: false, is_written: false };
         assert_eq!(object.marks, marks);
         assert_eq!(object.status, json!({"observedGeneration": 2}));
         // Shapes that the kind does not have come through too.
         let metadata = json!({"name": "orders", "namespace": "shop", "uid": "u", "generation": 3, "labels": {"tier": 7},
             "annotations": {"team": "a"}});
         assert_eq!(object.value, json!({"metadata": metadata, "spec": {"path": 1}}));
+    }
+
+    #[test]
+    fn our_word_in_a_status_is_known_by_who_wrote_it() {
+        let check = |managed: Value, expected: bool| {
+            let tree = json!({"metadata": {"name": "a", "namespace": "n", "managedFields": managed}});
+            // Objects come from bytes that are whole, and from values of a list.
+            for seen in [serde_json::from_str::<Seen<false>>(&tree.to_string()), serde_json::from_value(tree.clone())] {
+                let object = seen.unwrap().into_object(Kind::Ingress);
+                assert_eq!(object.marks.is_written, expected, "{managed}");
+                assert_eq!(object.value.pointer("/metadata/managedFields"), None);
+            }
+        };
+        let by =
+            |manager: &str| json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:status": {"f:\"conditions": {}}}});
+        check(json!([by("kubectl"), by("doorward-status")]), true);
+        check(json!([by("kubectl"), by("doorward-provision"), {"operation": "Update"}]), false);
+        check(json!([]), false);
+        check(Value::Null, false);
     }
 
     #[test]

@@ -1,9 +1,14 @@
-//! The tree of an object without who wrote which of its fields: that is most of an object's text, and nobody here asks for it.
+//! The tree of an object without who wrote which of its fields: that is most of an object's text, and nobody here asks for
+//! more of it than whether we did.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
+
+use crate::status::MANAGER;
 
 /// Where in an object members are.
 #[derive(Clone, Copy)]
@@ -28,11 +33,27 @@ impl Place {
 
     fn is_unread(self, member: &str) -> bool {
         match self {
-            Self::Root => false,
-            Self::Metadata => member == "managedFields",
+            Self::Root | Self::Metadata => false,
             // `kubectl apply` keeps the object here once more.
             Self::Annotations => member == "kubectl.kubernetes.io/last-applied-configuration",
         }
+    }
+}
+
+/// The member of metadata that says who wrote which fields. In a tree it is there where fields of the status are ours, and
+/// says no more.
+pub(super) const WRITTEN: &str = "managedFields";
+
+/// Who wrote some fields.
+#[derive(Deserialize)]
+struct Writer<'a> {
+    #[serde(borrow, default)]
+    manager: Option<Cow<'a, str>>,
+}
+
+impl Writer<'_> {
+    fn is_us(&self) -> bool {
+        self.manager.as_deref() == Some(MANAGER)
     }
 }
 
@@ -61,6 +82,12 @@ impl<'de> Visitor<'de> for Place {
         while let Some(name) = members.next_key::<String>()? {
             if self.is_unread(&name) {
                 members.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            if matches!(self, Self::Metadata) && name == WRITTEN {
+                if members.next_value::<Option<Vec<Writer<'_>>>>()?.is_some_and(|writers| writers.iter().any(Writer::is_us)) {
+                    tree.insert(name, Value::Bool(true));
+                }
                 continue;
             }
             let value = match self.inside(&name) {
