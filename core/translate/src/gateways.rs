@@ -15,7 +15,7 @@ use crate::parse;
 use crate::rehearsal::Rehearsal;
 use crate::report::{Report, closing_fault};
 use crate::settings::{Governed, Governing};
-use crate::standings::{GatewayStanding, ListenerStanding, Verdict};
+use crate::standings::{GatewayStanding, ListenerStanding, SERVING_LAST_GOOD, Verdict};
 use crate::world::World;
 
 pub(crate) const KIND: &str = "Gateway";
@@ -94,7 +94,7 @@ pub(crate) fn translate(world: &World<'_>, governed: &Governed, faults: &mut Vec
                 let governing = governed.gateways.get(*name);
                 let mut standing = standing(standings, governing, unsupported.as_ref());
                 if let (Written::LastGood(_, found), true) = (written, standing.accepted.holds) {
-                    standing.accepted = Verdict::fails_for("ServingLastGood", &closing_fault(KIND, name, found));
+                    standing.accepted = Verdict::fails_for(SERVING_LAST_GOOD, &closing_fault(KIND, name, found));
                 }
                 listeners.standings.insert((*name).clone(), standing);
             }

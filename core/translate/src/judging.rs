@@ -16,7 +16,7 @@ use crate::ownership;
 use crate::settings::Governed;
 use crate::standings::{
     AiModelStanding, ApiKeyStanding, ApiRouteStanding, ClassStanding, GatewayConfigStanding, GatewayStanding,
-    IdentityProviderStanding, ParentStanding, Standing, Standings, Verdict, told,
+    IdentityProviderStanding, ParentStanding, SERVING_LAST_GOOD, Standing, Standings, Verdict, told,
 };
 use crate::translation::is_of_own_text;
 use crate::world::{World, target};
@@ -94,8 +94,6 @@ fn judged(kind: RouteKind, parents: &[ParentStanding], standing: &Standing, own:
     }
     parents
 }
-
-const SERVING_LAST_GOOD: &str = "ServingLastGood";
 
 /// Gateway API's word for a fault of a route's own text.
 fn word(kind: RouteKind, fault: &Fault) -> &'static str {

@@ -141,6 +141,9 @@ pub struct ClassStanding {
     pub supported_version: Option<Verdict>,
 }
 
+/// The reason of what is refused while an earlier version of it serves.
+pub(crate) const SERVING_LAST_GOOD: &str = "ServingLastGood";
+
 /// What is said of a Gateway of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayStanding {
@@ -157,6 +160,12 @@ impl GatewayStanding {
     #[must_use]
     pub fn is_programmable(&self) -> bool {
         self.accepted.holds && self.listeners.iter().any(|listener| listener.programmable.holds)
+    }
+
+    /// Whether what it asks for may be made: it is accepted, or an earlier version of it that was goes on.
+    #[must_use]
+    pub fn is_deployable(&self) -> bool {
+        self.accepted.holds || self.accepted.reason == SERVING_LAST_GOOD
     }
 }
 

@@ -105,6 +105,9 @@ pub async fn reconcile(
     let mut problems = Vec::new();
     for child in &children {
         let there = live.get(child.kind, &child.name);
+        if !is_kept_up(child.kind, there.is_some(), wanted) {
+            continue;
+        }
         let child = &with_replicas(child, there, wanted);
         match judge(there, child, uid) {
             Judged::Same => {}
@@ -115,10 +118,16 @@ pub async fn reconcile(
         }
     }
     let own = children.first().map(|child| &child.name);
-    for (kind, name, value) in superfluous(live, &children, own, uid) {
+    for (kind, name, value) in superfluous(live, &children, own, uid).into_iter().filter(|_| wanted.is_accepted) {
         delete(client, kind, name, value).await?;
     }
     Ok(problems)
+}
+
+/// Whether a child is made what it should be. A Gateway that is refused is made nothing, and what it has stays as it is: it
+/// was made of what was accepted. Whom to trust is no word of the Gateway, and without it its pods would hear of nothing.
+fn is_kept_up(kind: ChildKind, is_there: bool, wanted: &Wanted<'_>) -> bool {
+    wanted.is_accepted || (is_there && kind == ChildKind::ConfigMap)
 }
 
 /// Takes away everything that is there of a Gateway, which is not ours any more.
@@ -282,7 +291,7 @@ mod tests {
     }
 
     fn of(kind: ChildKind, deployment: Option<&written::Deployment>) -> Option<Child> {
-        let wanted = Wanted { deployment, drain: Duration::from_secs(30), ingress_tls: None };
+        let wanted = Wanted { deployment, drain: Duration::from_secs(30), ingress_tls: None, is_accepted: true };
         children(&gateway(), &wanted, &around()).unwrap().into_iter().find(|child| child.kind == kind)
     }
 
@@ -319,6 +328,19 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_that_is_refused_is_made_nothing_and_keeps_what_it_has() {
+        let check = |is_accepted: bool, is_there: bool, expected: &[ChildKind]| {
+            let wanted = Wanted { deployment: None, drain: Duration::ZERO, ingress_tls: None, is_accepted };
+            let kept: Vec<_> = ChildKind::ALL.into_iter().filter(|kind| is_kept_up(*kind, is_there, &wanted)).collect();
+            assert_eq!(kept, expected, "{is_accepted} {is_there}");
+        };
+        check(true, false, &ChildKind::ALL);
+        check(true, true, &ChildKind::ALL);
+        check(false, false, &[]);
+        check(false, true, &[ChildKind::ConfigMap]);
+    }
+
+    #[test]
     fn replicas_that_follow_the_load_are_left_alone_within_their_bounds() {
         let autoscaling = written::Autoscaling { min_replicas: Some(2), max_replicas: 5, target_cpu_utilization: None };
         let deployment = written::Deployment { autoscaling: Some(autoscaling), ..written::Deployment::default() };
@@ -326,7 +348,7 @@ mod tests {
         assert_eq!(child.value.pointer("/spec/replicas"), None);
         let check = |there: Option<i64>, expected: i64| {
             let there = there.map(|replicas| json!({"spec": {"replicas": replicas}}));
-            let wanted = Wanted { deployment: Some(&deployment), drain: Duration::ZERO, ingress_tls: None };
+            let wanted = Wanted { deployment: Some(&deployment), drain: Duration::ZERO, ingress_tls: None, is_accepted: true };
             let child = with_replicas(&child, there.as_ref(), &wanted);
             assert_eq!(child.value.pointer("/spec/replicas"), Some(&json!(expected)));
         };

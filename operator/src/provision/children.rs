@@ -119,6 +119,8 @@ pub struct Wanted<'a> {
     /// The port at which certificates of Ingresses are shown, beside those of the Gateway's own
     /// listeners. Its pods listen there as soon as they are told; only the Service must know.
     pub ingress_tls: Option<u16>,
+    /// Whether the Gateway is accepted. One that is refused is made nothing, and keeps what it has.
+    pub is_accepted: bool,
 }
 
 /// What all children of a Gateway have in common.

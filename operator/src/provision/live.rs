@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::children::ChildKind;
 use super::names::SELECTOR;
+use crate::watch::is_gap;
 
 /// Something that is told of the objects of Gateways.
 #[derive(Debug)]
@@ -56,6 +57,11 @@ fn one(client: Client, kind: ChildKind, scope: Option<Arc<str>>) -> impl Stream<
     events.filter_map(move |event| {
         let news = match event {
             Ok(event) => Some(News { kind, scope: scope.clone(), event }),
+            // All is listed anew.
+            Err(error) if is_gap(&error) => {
+                tracing::debug!(?kind, "what changed meanwhile of what Gateways have is not told any more");
+                None
+            }
             Err(error) => {
                 tracing::warn!(?kind, error = &error as &dyn std::error::Error, "watching what Gateways have fails");
                 None

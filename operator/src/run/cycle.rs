@@ -15,7 +15,7 @@ use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use translate::{Manifests, Written};
+use translate::{GatewayStanding, Manifests, Written};
 
 use super::Shared;
 use super::api_servers;
@@ -70,6 +70,8 @@ pub(super) struct Owned {
     pub(super) drain: Duration,
     /// The port at which certificates of Ingresses are shown, beside those of its own listeners.
     pub(super) ingress_tls: Option<u16>,
+    /// Whether it may be made what it asks for.
+    pub(super) is_accepted: bool,
 }
 
 impl Owned {
@@ -84,6 +86,7 @@ impl Owned {
             && Arc::ptr_eq(&self.gateway, &other.gateway)
             && self.drain == other.drain
             && self.ingress_tls == other.ingress_tls
+            && self.is_accepted == other.is_accepted
     }
 }
 
@@ -299,12 +302,14 @@ impl Cycle {
         self.shared.figures.objects(Kind::ALL.into_iter().map(|kind| (kind, store.of_kind(kind).count())).collect());
         let manifests = store.manifests();
         let owned = |name: &ObjectName, holding: &Holding| {
-            let config = round.translation.standings.gateways.get(name).and_then(|standing| standing.config.as_ref());
+            let standing = round.translation.standings.gateways.get(name);
+            let config = standing.and_then(|standing| standing.config.as_ref());
             Some(Owned {
                 gateway: Arc::clone(manifests.gateways.get(name)?.value()?),
                 config: config.and_then(|config| manifests.gateway_configs.get(config)?.value()).map(Arc::clone),
                 drain: holding.drain,
                 ingress_tls: ingress_tls(&round.translation.snapshot, name),
+                is_accepted: standing.is_some_and(GatewayStanding::is_deployable),
             })
         };
         let gateways = round.holdings.iter().filter_map(|(name, holding)| Some((name.clone(), owned(name, holding)?))).collect();

@@ -98,7 +98,8 @@ impl Upkeep {
                 continue;
             }
             let deployment = owned.config.as_ref().and_then(|config| config.spec.deployment.as_ref());
-            let wanted = Wanted { deployment, drain: owned.drain, ingress_tls: owned.ingress_tls };
+            let Owned { drain, ingress_tls, is_accepted, .. } = *owned;
+            let wanted = Wanted { deployment, drain, ingress_tls, is_accepted };
             let making = provision::reconcile(&shared.client, &self.live, &owned.gateway, (&wanted, around));
             match tokio::time::timeout(PATIENCE, making).await {
                 Ok(Ok(problems)) => {

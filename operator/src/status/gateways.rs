@@ -42,7 +42,7 @@ pub(super) fn gateway(
 /// `Programmed` of a Gateway: it has all that it needs in the cluster, and its data planes say so.
 fn programmed(standing: &GatewayStanding, provisioned: Option<&Provisioned>, word: Option<&Programmed>) -> Condition {
     let condition = |truth, reason: &str, message: String| Condition::new("Programmed", truth, reason, message);
-    if !standing.accepted.holds && standing.accepted.reason == "UnsupportedAddress" {
+    if !standing.accepted.holds {
         return condition(Truth::False, "Invalid", standing.accepted.message.to_string());
     }
     if !standing.is_programmable() {

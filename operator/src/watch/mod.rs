@@ -138,7 +138,7 @@ fn told<const OUTLINE: bool>(kind: Kind, event: Event<Seen<OUTLINE>>) -> What {
 }
 
 /// Whether the API server no longer knows what changed since the last event (410 Gone): no failure, but a long pause.
-fn is_gap(error: &watcher::Error) -> bool {
+pub(crate) fn is_gap(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 

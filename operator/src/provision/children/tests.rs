@@ -28,7 +28,7 @@ fn around() -> Surroundings {
 
 fn made(gateway: &Gateway, deployment: Value) -> Vec<Child> {
     let deployment: written::Deployment = serde_json::from_value(deployment).unwrap();
-    let wanted = Wanted { deployment: Some(&deployment), drain: Duration::from_secs(30), ingress_tls: None };
+    let wanted = Wanted { deployment: Some(&deployment), drain: Duration::from_secs(30), ingress_tls: None, is_accepted: true };
     children(gateway, &wanted, &around()).unwrap()
 }
 
@@ -64,7 +64,7 @@ fn every_child_is_found_by_its_labels_and_goes_with_its_gateway() {
     // Without uid or name there is nothing to own them.
     for field in ["name", "namespace", "uid"] {
         let odd = self::gateway(|gateway| drop(gateway["metadata"].as_object_mut().unwrap().remove(field)));
-        let wanted = Wanted { deployment: None, drain: Duration::ZERO, ingress_tls: None };
+        let wanted = Wanted { deployment: None, drain: Duration::ZERO, ingress_tls: None, is_accepted: true };
         assert_eq!(super::children(&odd, &wanted, &around()), None, "{field}");
     }
 }
