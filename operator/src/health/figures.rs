@@ -1,15 +1,24 @@
-//! What is counted. The series are bounded: by kind, never by object.
+//! What is counted. The series are bounded: by kind and by Gateway, never by any other object.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use cause::ObjectName;
+use delivery::Replica;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
 use crate::kinds::Kind;
+use crate::watch::Source;
 
 /// Upper bounds of the buckets of how long a round takes, in seconds.
 const BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+
+/// How long a watch counts as failing after a failure: one that goes on failing tells so every few seconds.
+const FAILING: Duration = Duration::from_secs(30);
 
 /// All figures of one operator.
 #[derive(Debug)]
@@ -24,6 +33,33 @@ pub struct Figures {
     writes: [AtomicU64; 2],
     watch_failures: AtomicU64,
     last_good: [AtomicU64; 2],
+    queue: AtomicU64,
+    last_round_micros: AtomicU64,
+    due: Mutex<Option<Timestamp>>,
+    failing: Mutex<BTreeMap<Source, (Arc<str>, Instant)>>,
+    gateways: Mutex<BTreeMap<ObjectName, Gateway>>,
+}
+
+/// One Gateway as `/status` tells it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gateway {
+    /// The newest revision.
+    pub revision: u64,
+    /// Its replicas by pod.
+    pub replicas: BTreeMap<Arc<str>, Replica>,
+}
+
+impl Gateway {
+    /// How many connected replicas serve the newest revision, are behind it, and refuse a part of what they were sent.
+    fn counts(&self) -> [(&'static str, usize); 3] {
+        let count = |is: &dyn Fn(&Replica) -> bool| self.replicas.values().filter(|it| it.connected && is(it)).count();
+        let is_current = |it: &Replica| it.applied.is_some_and(|applied| applied.0 >= self.revision);
+        [
+            ("current", count(&is_current)),
+            ("behind", count(&|it| !is_current(it))),
+            ("refusing", count(&|it| !it.refused.is_empty())),
+        ]
+    }
 }
 
 impl Default for Figures {
@@ -39,6 +75,11 @@ impl Default for Figures {
             writes: Default::default(),
             watch_failures: AtomicU64::new(0),
             last_good: Default::default(),
+            queue: AtomicU64::new(0),
+            last_round_micros: AtomicU64::new(0),
+            due: Mutex::default(),
+            failing: Mutex::default(),
+            gateways: Mutex::default(),
         }
     }
 }
@@ -68,6 +109,71 @@ impl Figures {
         }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.round_micros.fetch_add(micros, Ordering::Relaxed);
+        self.last_round_micros.store(micros, Ordering::Relaxed);
+    }
+
+    /// When time alone will change what objects mean.
+    pub fn due(&self, next: Option<Timestamp>) {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// News of watches that wait.
+    pub fn queue(&self, depth: usize) {
+        self.queue.store(u64::try_from(depth).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Why a watch fails; `None` is that it does not.
+    pub fn watch(&self, source: &Source, why: Option<Arc<str>>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => drop(failing.insert(source.clone(), (why, Instant::now()))),
+            None => drop(failing.remove(source)),
+        }
+    }
+
+    /// What Gateways should serve and their replicas said.
+    pub fn gateways(&self, gateways: BTreeMap<ObjectName, Gateway>) {
+        *self.gateways.lock().unwrap_or_else(PoisonError::into_inner) = gateways;
+    }
+
+    /// Everything that is known of this operator, as JSON.
+    #[must_use]
+    pub fn to_status(&self) -> Value {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let replica = |(pod, replica): (&Arc<str>, &Replica)| {
+            let refused = replica
+                .refused
+                .iter()
+                .map(|refusal| json!({"resource": refusal.resource.to_string(), "reason": &*refusal.reason}));
+            json!({
+                "pod": &**pod, "connected": replica.connected, "applied": replica.applied.map(|applied| applied.0),
+                "refused": refused.collect::<Vec<_>>(),
+            })
+        };
+        // One that is resumed tells nothing until something changes.
+        let failing = failing.iter().filter(|(_, (_, at))| at.elapsed() < FAILING).map(
+            |(source, (why, _))| json!({"kind": source.kind.name(), "namespace": source.namespace.as_deref(), "reason": &**why}),
+        );
+        let gateways = gateways.iter().map(|(name, gateway)| {
+            json!({
+                "gateway": name.to_string(), "revision": gateway.revision,
+                "replicas": gateway.replicas.iter().map(replica).collect::<Vec<_>>(),
+            })
+        });
+        let objects: Map<String, Value> = objects.iter().map(|(kind, count)| (kind.name().to_owned(), json!(count))).collect();
+        json!({
+            "leader": read(&self.leader) == 1,
+            "waitsFor": self.awaited(),
+            "objects": objects,
+            "failingWatches": failing.collect::<Vec<_>>(),
+            "gateways": gateways.collect::<Vec<_>>(),
+            "queue": read(&self.queue),
+            "lastRoundSeconds": Duration::from_micros(read(&self.last_round_micros)).as_secs_f64(),
+            "nextDue": self.due.lock().unwrap_or_else(PoisonError::into_inner).map(|next| next.to_string()),
+        })
     }
 
     /// New revisions of Gateways.
@@ -125,6 +231,17 @@ impl Figures {
         for (outcome, count) in ["done", "failed"].iter().zip(&self.writes) {
             line(&mut text, &format!("status_writes_total{{outcome=\"{outcome}\"}}"), read(count));
         }
+        one(&mut text, ("queue", "gauge", "News of watches that wait to be taken in."), read(&self.queue));
+        head(
+            &mut text,
+            ("gateway_replicas", "gauge", "Connected data planes of a Gateway, by what they said of its newest state."),
+        );
+        for (name, gateway) in &*self.gateways.lock().unwrap_or_else(PoisonError::into_inner) {
+            for (state, count) in gateway.counts() {
+                let name = format!("gateway_replicas{{gateway=\"{name}\",state=\"{state}\"}}");
+                line(&mut text, &name, u64::try_from(count).unwrap_or(u64::MAX));
+            }
+        }
         head(&mut text, ("objects", "gauge", "Objects that are watched."));
         for (kind, count) in &*self.objects.lock().unwrap_or_else(PoisonError::into_inner) {
             let name = format!("objects{{kind=\"{}\"}}", kind.name());
@@ -175,8 +292,33 @@ mod tests {
         figures.write(false);
         figures.write(true);
         figures.objects(BTreeMap::from([(Kind::HttpRoute, 3)]));
+        let replica = |applied, refused| {
+            let id = ir::ResourceId::Route(ir::RouteId::api(ObjectName::new("shop", "orders")));
+            let refusal = delivery::Refusal { resource: id, reason: "no such word".into() };
+            Replica {
+                uid: "u".into(),
+                connected: true,
+                applied: Some(delivery::Revision(applied)),
+                refused: [refusal].into_iter().take(refused).collect(),
+            }
+        };
+        let replicas = BTreeMap::from([("a".into(), replica(5, 0)), ("b".into(), replica(4, 1))]);
+        figures.gateways(BTreeMap::from([(ObjectName::new("edge", "web"), Gateway { revision: 5, replicas })]));
+        figures.queue(7);
+        let source = Source { kind: Kind::Secret, namespace: None };
+        figures.watch(&source, Some("Forbidden: m".into()));
+        let status = figures.to_status();
+        assert_eq!((&status["leader"], &status["queue"], &status["objects"]["HTTPRoute"]), (&json!(true), &json!(7), &json!(3)));
+        assert_eq!(status["gateways"][0]["replicas"][1]["refused"][0]["reason"], json!("no such word"));
+        assert_eq!(status["failingWatches"], json!([{"kind": "Secret", "namespace": null, "reason": "Forbidden: m"}]));
+        figures.watch(&source, None);
+        assert_eq!(figures.to_status()["failingWatches"], json!([]));
         let text = figures.to_text();
         for expected in [
+            "doorward_operator_gateway_replicas{gateway=\"edge/web\",state=\"current\"} 1",
+            "doorward_operator_gateway_replicas{gateway=\"edge/web\",state=\"behind\"} 1",
+            "doorward_operator_gateway_replicas{gateway=\"edge/web\",state=\"refusing\"} 1",
+            "doorward_operator_queue 7",
             "doorward_operator_leader 1",
             "doorward_operator_ready 0",
             "doorward_operator_reconcile_seconds_bucket{le=\"0.001\"} 0",

@@ -17,16 +17,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-pub use figures::Figures;
+pub use figures::{Figures, Gateway};
 
 /// Time for the head of a request.
 const HEADER: Duration = Duration::from_secs(5);
 /// Connections at once.
 const CONNECTIONS: usize = 64;
 const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Answers `/livez`, `/readyz` and `/metrics` for as long as it is polled.
+/// Answers `/livez`, `/readyz`, `/status` and `/metrics` for as long as it is polled.
 pub async fn serve(listener: TcpListener, figures: Arc<Figures>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -77,8 +78,9 @@ fn answer<B>(request: &Request<B>, figures: &Figures) -> Response<Full<Bytes>> {
             None => text(StatusCode::OK, PLAIN, "ready\n".to_owned()),
             Some(what) => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("not ready: {what}\n")),
         },
+        "/status" => text(StatusCode::OK, JSON, format!("{:#}\n", figures.to_status())),
         "/metrics" => text(StatusCode::OK, METRICS, figures.to_text()),
-        _ => text(StatusCode::NOT_FOUND, PLAIN, "there are /livez, /readyz and /metrics\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, PLAIN, "there are /livez, /readyz, /status and /metrics\n".to_owned()),
     }
 }
 
@@ -112,6 +114,7 @@ mod tests {
         figures.await_for(None);
         check(&figures, Method::GET, "/readyz", 200, "ready").await;
         check(&figures, Method::POST, "/readyz", 405, "this path").await;
+        check(&figures, Method::GET, "/status", 200, "{").await;
         check(&figures, Method::GET, "/", 404, "there are").await;
         check(&figures, Method::GET, "/metrics", 200, "# HELP doorward_operator_leader ").await;
     }

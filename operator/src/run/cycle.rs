@@ -119,6 +119,7 @@ pub(super) async fn run(
         is_ready: false,
     };
     loop {
+        cycle.shared.figures.queue(news.len());
         let wake = cycle.wake();
         let mut change = tokio::select! {
             told = news.recv() => match told {
@@ -185,6 +186,12 @@ impl Cycle {
     fn take(&mut self, news: News) -> Change {
         if matches!(news.what, What::Failing(_)) {
             self.shared.figures.watch_failure();
+        }
+        match &news.what {
+            What::Failing(why) => self.shared.figures.watch(&news.source, Some(Arc::clone(why))),
+            // A list that begins has been asked for, not answered.
+            What::ListBegins | What::Listed(_) | What::Changed(_) | What::Gone(_) | What::Unknown => {}
+            What::ListEnds => self.shared.figures.watch(&news.source, None),
         }
         if matches!(news.what, What::ListEnds) && news.source.kind == Kind::GatewayClass {
             tokio::spawn(gateway_api(self.shared.client.clone(), self.version_to.clone()));
@@ -280,7 +287,9 @@ impl Cycle {
         self.reconciler = Some(reconciler);
         self.reader.read(wanted);
         let changes = round.as_ref().and_then(|round| round.translation.next_change);
-        self.due = survey.next.into_iter().chain(changes).min().and_then(|next| later(begun, next));
+        let next = survey.next.into_iter().chain(changes).min();
+        self.shared.figures.due(next);
+        self.due = next.and_then(|next| later(begun, next));
         match round {
             Some(round) => {
                 self.shared.figures.round(begun.elapsed());

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::Shared;
 use super::cycle::Pass;
+use crate::health::Gateway;
 use crate::status::{Board, Facts, Plan, Provisioned, Writer, Written, compute};
 
 /// How long a Secret that is being made is not missed.
@@ -62,6 +63,11 @@ pub(super) async fn run(
         let provisioned = Arc::clone(&states.borrow_and_update());
         let Some(pass) = pass else { continue };
         scribe.meet(&pass, &said);
+        let gateway = |(name, holding): (&ObjectName, &crate::reconcile::Holding)| {
+            let replicas = said.get(name).cloned().unwrap_or_default();
+            (name.clone(), Gateway { revision: holding.revision.0, replicas })
+        };
+        shared.figures.gateways(pass.round.holdings.iter().map(gateway).collect());
         again = Some(scribe.due(Instant::now())).filter(|due| leads && *due > Instant::now());
         if !leads || again.is_some() {
             continue;
