@@ -162,6 +162,7 @@ mod tests {
             |manager: &str| json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:status": {"f:\"conditions": {}}}});
         check(json!([by("kubectl"), by("doorward-status")]), true);
         check(json!([by("kubectl"), by("doorward-provision"), {"operation": "Update"}]), false);
+        check(json!([{"manager": "doorward-status", "operation": "Apply", "fieldsV1": {"f:status": {}}}]), false);
         check(json!([]), false);
         check(Value::Null, false);
     }

@@ -2,6 +2,7 @@
 //! more of it than whether we did.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -49,11 +50,22 @@ pub(super) const WRITTEN: &str = "managedFields";
 struct Writer<'a> {
     #[serde(borrow, default)]
     manager: Option<Cow<'a, str>>,
+    #[serde(rename = "fieldsV1", default)]
+    fields: Option<Fields>,
+}
+
+/// Which ones.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(rename = "f:status", default)]
+    status: Option<BTreeMap<String, IgnoredAny>>,
 }
 
 impl Writer<'_> {
     fn is_us(&self) -> bool {
-        self.manager.as_deref() == Some(MANAGER)
+        // Who took back all that it said stays in the list, with nothing.
+        let says = self.fields.as_ref().and_then(|fields| fields.status.as_ref()).is_some_and(|status| !status.is_empty());
+        says && self.manager.as_deref() == Some(MANAGER)
     }
 }
 
