@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::decisions::Decisions;
+use crate::decisions::{Bound, Bounds, Decisions};
 use crate::evidence::Record;
 use crate::log;
 use crate::metrics::{Metrics, Shard};
@@ -37,10 +37,15 @@ const NUDGE: usize = CAPACITY / 4;
 /// A batch is written once it is this long.
 const WRITE: usize = 64 << 10;
 
-/// Calls that are kept for looking back, and the bytes they may hold. Few enough to stay in a core's cache: each
-/// record is written to the memory of one that was forgotten.
-const KEPT: usize = 1024;
-const KEPT_BYTES: usize = 16 << 20;
+/// What is kept for looking back. Of all calls few enough to stay in a core's cache: each record is written to the
+/// memory of one that was forgotten. Refused ones are few, or alike: a flood of one cause fills their place in a
+/// quarter of a minute, and on one route in a minute.
+const KEPT: Bounds = Bounds {
+    recent: Bound { calls: 1024, bytes: 8 << 20 },
+    refused: Bound { calls: 4096, bytes: 8 << 20 },
+    alike: 256,
+    alike_by_route: 64,
+};
 
 /// What runs.
 #[derive(Clone, Debug)]
@@ -144,7 +149,7 @@ impl Observer {
     ) -> io::Result<(Self, Vec<(Recorder, Shard)>)> {
         let (metrics, shards) = Metrics::new(&process.version, process.started_at, workers);
         let shared = Arc::new(Shared::new(workers, Arc::clone(&metrics)));
-        let decisions = Arc::new(Decisions::new(KEPT, KEPT_BYTES));
+        let decisions = Arc::new(Decisions::new(KEPT));
         let last_hour = Arc::new(LastHour::default());
         let observing = Observing {
             shared: Arc::clone(&shared),
