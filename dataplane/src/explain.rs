@@ -1,6 +1,7 @@
 //! What would become of a described request: the same checks on the same configuration, with
 //! nothing sent, counted or kept.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -112,7 +113,8 @@ async fn judge(worker: &Worker, runtime: &Runtime, described: &Described, find: 
     let mut body = RequestBody::of(Bytes::from(described.body.clone().unwrap_or_default()));
     let mut trail = Trail::default();
     evidence.explained = Some(Box::default());
-    let context = Context { runtime, worker, connection: &connection, explaining: true, live: find.is_none() };
+    let now = Cell::new(worker.clock.monotonic());
+    let context = Context { runtime, worker, connection: &connection, now, explaining: true, live: find.is_none() };
     let refused = admit(&context, &parts, &mut body, &mut evidence, &mut trail).await.err();
     let refused = refused.as_ref().map(|Rejection { check, denial }| (*check, denial));
     Report::of(&evidence, refused, &reader)

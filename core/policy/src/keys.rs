@@ -3,7 +3,8 @@
 //! Verdicts about a found key (suspended, early, out of scope) are apart from finding it: a caller
 //! learns them only because the digest matched.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -15,14 +16,19 @@ use crate::addresses::AddressRules;
 use crate::key_text::same_digest;
 use crate::principal::Principal;
 
-/// One key with what is compiled of it. What a call with a good key asks lies here in one piece; the key itself is
-/// looked at to refuse.
+/// One key with what is compiled of it. All that a call with a good key asks lies here, in two lines of cache: a
+/// thousand callers in turn would else wait for memory more than for anything. The key itself is looked at to refuse.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct HeldKey {
     /// Its place in the ring, below [`KeyRing::len`]: state of the key can lie in a list.
     pub index: usize,
     validity: Validity,
     public_id: Option<Arc<str>>,
+    /// The key's namespace, one text for all keys of it.
+    namespace: Arc<str>,
+    /// Whether the key names its routes.
+    names_routes: bool,
     /// The key.
     pub key: Arc<Key>,
     /// From where it may be used.
@@ -31,22 +37,47 @@ pub struct HeldKey {
     pub principal: Principal,
 }
 
-/// Until when a key is good.
+impl HeldKey {
+    /// Whether the route admits the key's namespace. The enforcement of `consumers` is the caller's.
+    ///
+    /// # Errors
+    /// `access.consumer_not_admitted`.
+    pub fn judge_consumer(&self, consumers: &Consumers, route: &RouteId) -> Result<(), Access> {
+        match &consumers.namespaces {
+            Some(namespaces) if !namespaces.contains(&self.namespace) => {
+                Err(Access::ConsumerNotAdmitted { route: route.name.clone(), key: self.key.id.0.clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the key is for this route, by its own list.
+    ///
+    /// # Errors
+    /// `access.route_not_granted`.
+    pub fn judge_route(&self, route: &RouteId) -> Result<(), Access> {
+        if self.names_routes && self.key.routes.as_ref().is_some_and(|routes| !routes.contains(route)) {
+            return Err(Access::RouteNotGranted { route: route.name.clone(), key: self.key.id.0.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// From when and until when [`judge`] has nothing to say; never for a suspended key.
 #[derive(Clone, Copy, Debug)]
 struct Validity {
-    suspended: bool,
-    not_before: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
+    from: Timestamp,
+    until: Timestamp,
 }
 
 impl Validity {
-    const fn of(key: &Key) -> Self {
-        Self { suspended: key.suspended, not_before: key.not_before, expires_at: key.expires_at }
+    fn of(key: &Key) -> Self {
+        let until = if key.suspended { Timestamp::MIN } else { key.expires_at.unwrap_or(Timestamp::MAX) };
+        Self { from: key.not_before.unwrap_or(Timestamp::MIN), until }
     }
 
-    /// Whether [`judge`] has nothing to say.
     fn holds(&self, now: Timestamp) -> bool {
-        !self.suspended && self.expires_at.is_none_or(|end| now < end) && self.not_before.is_none_or(|start| now >= start)
+        self.from <= now && now < self.until
     }
 }
 
@@ -92,7 +123,7 @@ struct Text {
     held: usize,
     /// Its place among the texts that rotations replaced, if it is one of them.
     earlier: Option<u8>,
-    /// The next text whose digest begins with the same eight bytes.
+    /// The next text whose digest begins with the same eight bytes, by its place among [`KeyRing::more`].
     next: Option<usize>,
 }
 
@@ -100,8 +131,10 @@ struct Text {
 #[derive(Debug, Default)]
 pub struct KeyRing {
     held: Vec<HeldKey>,
-    texts: Vec<Text>,
-    by_prefix: HashMap<u64, usize, BuildHasherDefault<PrefixHasher>>,
+    /// By the first eight bytes of their digests.
+    texts: HashMap<u64, Text, BuildHasherDefault<PrefixHasher>>,
+    /// Texts whose first eight bytes another has too.
+    more: Vec<Text>,
 }
 
 impl KeyRing {
@@ -110,14 +143,20 @@ impl KeyRing {
     /// another's that was replaced.
     pub fn new(keys: impl IntoIterator<Item = Arc<Key>>) -> Self {
         let mut ring = Self::default();
+        let mut namespaces: BTreeSet<Arc<str>> = BTreeSet::new();
         for key in keys {
             let Some(digest) = key.hash else { continue };
             let index = ring.held.len();
             if ring.add(digest, index, None) {
                 let addresses = AddressRules::compile(&key.addresses);
                 let principal = Principal::of_key(&key);
-                let (validity, public_id) = (Validity::of(&key), key.public_id.clone());
-                ring.held.push(HeldKey { index, validity, public_id, key, addresses, principal });
+                let namespace = match namespaces.get(&key.id.0.namespace) {
+                    Some(known) => Arc::clone(known),
+                    None => Arc::clone(&key.id.0.namespace),
+                };
+                namespaces.insert(Arc::clone(&namespace));
+                let (validity, names_routes, public_id) = (Validity::of(&key), key.routes.is_some(), key.public_id.clone());
+                ring.held.push(HeldKey { index, validity, public_id, namespace, names_routes, key, addresses, principal });
             }
         }
         for index in 0..ring.held.len() {
@@ -134,8 +173,14 @@ impl KeyRing {
         if self.text(&digest).is_some() {
             return false;
         }
-        let next = self.by_prefix.insert(prefix(&digest), self.texts.len());
-        self.texts.push(Text { digest, held, earlier, next });
+        let text = Text { digest, held, earlier, next: None };
+        match self.texts.entry(prefix(&digest)) {
+            Entry::Vacant(place) => drop(place.insert(text)),
+            Entry::Occupied(mut first) => {
+                let next = first.get_mut().next.replace(self.more.len());
+                self.more.push(Text { next, ..text });
+            }
+        }
         true
     }
 
@@ -149,14 +194,11 @@ impl KeyRing {
     }
 
     fn text(&self, digest: &[u8; 32]) -> Option<&Text> {
-        let mut place = self.by_prefix.get(&prefix(digest)).copied();
-        while let Some(text) = place.and_then(|index| self.texts.get(index)) {
-            if same_digest(&text.digest, digest) {
-                return Some(text);
-            }
-            place = text.next;
+        let mut text = self.texts.get(&prefix(digest))?;
+        while !same_digest(&text.digest, digest) {
+            text = self.more.get(text.next?)?;
         }
-        None
+        Some(text)
     }
 
     /// The key at this place.
@@ -204,32 +246,6 @@ pub fn judge(key: &Key, now: Timestamp) -> Result<(), Credential> {
     Ok(())
 }
 
-/// Whether the key is for this route, by its own list.
-///
-/// # Errors
-/// `access.route_not_granted`.
-pub fn judge_route(key: &Key, route: &RouteId) -> Result<(), Access> {
-    match &key.routes {
-        Some(routes) if !routes.contains(route) => {
-            Err(Access::RouteNotGranted { route: route.name.clone(), key: key.id.0.clone() })
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Whether the route admits the key's namespace. The enforcement of `consumers` is the caller's.
-///
-/// # Errors
-/// `access.consumer_not_admitted`.
-pub fn judge_consumer(key: &Key, consumers: &Consumers, route: &RouteId) -> Result<(), Access> {
-    match &consumers.namespaces {
-        Some(namespaces) if !namespaces.contains(&key.id.0.namespace) => {
-            Err(Access::ConsumerNotAdmitted { route: route.name.clone(), key: key.id.0.clone() })
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
 fn prefix(digest: &[u8; 32]) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
@@ -262,7 +278,6 @@ mod tests {
     use crate::key_text::digest;
     use cause::ObjectName;
     use ir::{Addresses, Enforcement, KeyId};
-    use std::collections::BTreeSet;
 
     fn key(name: &str, hash: Option<[u8; 32]>) -> Key {
         Key {
@@ -304,6 +319,7 @@ mod tests {
         assert_eq!(found(&near(2)), Some((2, "near-2")));
         assert_eq!(found(&near(3)), None);
         assert_eq!(ring.len(), 3);
+        assert_eq!(size_of::<HeldKey>(), 128);
         // A stored digest that is sent as a key is digested again, so it finds nothing.
         let hex: String = near(1).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(found(&digest(&hex)), None);
@@ -376,14 +392,16 @@ mod tests {
     #[test]
     fn a_key_is_for_its_routes_and_its_namespace() {
         fn check(routes: Option<&[&str]>, admitted: Option<&[&str]>, expected: (bool, bool)) {
-            let mut key = key("k", None);
+            let mut key = key("k", Some(digest("text-of-key-k-0001")));
             let route = RouteId::api(ObjectName::new("shop", "orders"));
             key.routes = routes.map(|names| names.iter().map(|name| RouteId::api(ObjectName::new("shop", *name))).collect());
             let consumers = Consumers {
                 namespaces: admitted.map(|names| names.iter().map(|name| Arc::from(*name)).collect::<BTreeSet<_>>()),
                 enforcement: Enforcement::Enforce,
             };
-            let verdicts = (judge_route(&key, &route).is_ok(), judge_consumer(&key, &consumers, &route).is_ok());
+            let ring = KeyRing::new([Arc::new(key)]);
+            let held = ring.get(0).unwrap();
+            let verdicts = (held.judge_route(&route).is_ok(), held.judge_consumer(&consumers, &route).is_ok());
             assert_eq!(verdicts, expected);
         }
         check(None, None, (true, true));

@@ -1,7 +1,7 @@
 //! Who a request proved to be: what credentials of all kinds come down to.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ir::{KeyId, ProviderId};
 use serde_json::{Map, Value};
@@ -53,6 +53,10 @@ pub struct Facts {
     pub provider: Option<ProviderId>,
 }
 
+/// No scopes, and no claims: made once, and shared by all keys.
+static NO_SCOPES: LazyLock<Arc<[Arc<str>]>> = LazyLock::new(|| Arc::new([]));
+static NO_CLAIMS: LazyLock<Arc<Map<String, Value>>> = LazyLock::new(Arc::default);
+
 /// A principal, cheap to clone: it travels through evidence, limits and logs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Principal(Arc<Facts>);
@@ -81,8 +85,8 @@ impl Principal {
             name: Arc::clone(&key.consumer),
             team: Some(Arc::clone(&key.id.0.namespace)),
             roles: Arc::clone(&key.roles),
-            scopes: Arc::new([]),
-            claims: Arc::default(),
+            scopes: Arc::clone(&NO_SCOPES),
+            claims: Arc::clone(&NO_CLAIMS),
             key: Some(key.id.clone()),
             provider: None,
         })

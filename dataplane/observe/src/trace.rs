@@ -33,12 +33,12 @@ impl TraceContext {
 
     /// `traceparent` for the upstream.
     #[must_use]
-    pub fn to_header(self) -> Option<HeaderValue> {
+    pub fn to_text(self) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        hex(&self.trace_id.to_be_bytes(), text.get_mut(3..35)?);
-        hex(&self.span_id.to_be_bytes(), text.get_mut(36..52)?);
-        hex(&[u8::from(self.sampled)], text.get_mut(53..55)?);
-        HeaderValue::from_bytes(&text).ok()
+        hex(&self.trace_id.to_be_bytes(), &mut text[3..35]);
+        hex(&self.span_id.to_be_bytes(), &mut text[36..52]);
+        hex(&[u8::from(self.sampled)], &mut text[53..55]);
+        text
     }
 }
 
@@ -85,8 +85,7 @@ mod tests {
         let known = of(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
         assert_eq!(known.parent_id, Some(0xb7ad_6b71_6920_3331));
         assert!(known.sampled);
-        let sent = known.to_header().and_then(|value| value.to_str().ok().map(str::to_owned)).unwrap_or_default();
-        assert_eq!(sent, "00-0af7651916cd43dd8448eb211c80319c-0000000000000003-01");
+        assert_eq!(str::from_utf8(&known.to_text()).unwrap(), "00-0af7651916cd43dd8448eb211c80319c-0000000000000003-01");
         for bad in [
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",

@@ -8,6 +8,8 @@
 //!
 //! No step logs, counts or writes an answer: each returns what it proved, or why it refuses.
 
+use std::cell::Cell;
+
 use cause::{Check, Denial};
 use http::request::Parts;
 use observe::evidence::Evidence;
@@ -29,6 +31,9 @@ pub(crate) struct Context<'a> {
     pub(crate) worker: &'a Worker,
     /// The client's connection.
     pub(crate) connection: &'a Connection,
+    /// The time since the last wait of the call, in the nanoseconds of [`crate::clock::Clock::monotonic`]: one look at
+    /// the clock serves all that happens between two waits, which is over in microseconds.
+    pub(crate) now: Cell<u64>,
     /// Whether this is `explain`: nothing is counted, and every rule is reported.
     pub(crate) explaining: bool,
     /// Whether issuers may be asked: not by `explain` of files.

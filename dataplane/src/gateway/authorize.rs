@@ -3,7 +3,6 @@
 use cause::{Check, Denial};
 use http::request::Parts;
 use observe::evidence::Evidence;
-use policy::keys;
 
 use super::admit::Context;
 use super::identify::Credentials;
@@ -20,12 +19,14 @@ pub(crate) fn authorize(
 ) -> Result<(), Denial> {
     let serve = located.serve;
     if let (Some(held), Some(asked)) = (credentials.key(context.runtime), &serve.authentication) {
-        let admitted = keys::judge_consumer(&held.key, &asked.consumers, &located.route.id).map_err(Denial::Access);
+        let admitted = held.judge_consumer(&asked.consumers, &located.route.id).map_err(Denial::Access);
         enforce(admitted, asked.consumers.enforcement, Check::Authorize, evidence)?;
-        keys::judge_route(&held.key, &located.route.id).map_err(Denial::Access)?;
-        let client = evidence.client.unwrap_or_else(|| context.connection.peer.ip());
-        let address = held.addresses.judge_key(client, &held.key.id.0);
-        screen::settle(address, held.addresses.enforcement, Check::Authorize, evidence)?;
+        held.judge_route(&located.route.id).map_err(Denial::Access)?;
+        if !held.addresses.is_empty() {
+            let client = evidence.client.unwrap_or_else(|| context.connection.peer.ip());
+            let address = held.addresses.judge_key(client, &held.key.id.0);
+            screen::settle(address, held.addresses.enforcement, Check::Authorize, evidence)?;
+        }
     }
     if serve.rules.is_empty() {
         evidence.authorized = Some(None);

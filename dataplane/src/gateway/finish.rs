@@ -53,14 +53,14 @@ pub(crate) struct AnswerBody {
 }
 
 impl Finish {
-    /// A call begins.
-    pub(super) fn begin(connection: &Rc<Connection>, worker: &Rc<Worker>, record: Box<Record>) -> Box<Self> {
+    /// A call begins, at this many monotonic nanoseconds.
+    pub(super) fn begin(connection: &Rc<Connection>, worker: &Rc<Worker>, began: u64, record: Box<Record>) -> Box<Self> {
         worker.metrics.request_begun();
         Box::new(Self {
             worker: Rc::clone(worker),
             in_flight: connection.begin(),
             record,
-            began: worker.clock.monotonic(),
+            began,
             upload: None,
             call: Call::default(),
         })

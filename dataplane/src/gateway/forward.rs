@@ -6,7 +6,7 @@ use cause::{Denial, Upstream as UpstreamCause};
 use http::request::Parts;
 use http::{Request, Response};
 use observe::evidence::Evidence;
-use upstream::{RequestBody, ResponseBody, SendError, Target, Timeouts};
+use upstream::{Lines, Outgoing, RequestBody, ResponseBody, SendError, Target, Timeouts};
 
 use super::admit::{Context, Permit};
 use super::finish::Call;
@@ -44,16 +44,16 @@ pub(super) async fn forward(
             };
             let target = service.target.as_ref().map_err(|fault| Denial::Misconfigured(fault.clone()))?;
             let destination = Destination { host: None, prefix: "" };
-            shape::shape(context, parts, &located, &credentials, (evidence, &destination));
-            service.request.apply(&mut parts.headers);
-            let mut response = send(context, (parts, body), target, &located, call).await?;
+            let mut lines = shape::shape(context, parts, &located, &credentials, (evidence, &destination));
+            shape::change(&service.request, &mut parts.headers, &mut lines);
+            let mut response = send(context, (parts, lines, body), target, &located, call).await?;
             service.response.apply(response.headers_mut());
             response
         }
         (Backend::Url(url), Validated::Unread) => {
             let destination = Destination { host: Some(&url.host), prefix: &url.prefix };
-            shape::shape(context, parts, &located, &credentials, (evidence, &destination));
-            send(context, (parts, body), &url.target, &located, call).await?
+            let lines = shape::shape(context, parts, &located, &credentials, (evidence, &destination));
+            send(context, (parts, lines, body), &url.target, &located, call).await?
         }
         // `validate` answers every request of a route with models by one of the arms above.
         (Backend::Models(_), Validated::Unread) => return Err(Denial::Route(cause::Route::Internal)),
@@ -93,7 +93,7 @@ pub(super) fn timeouts(context: &Context<'_>, located: &Located<'_>) -> Timeouts
 /// Sends the shaped request and takes its answer.
 pub(super) async fn send(
     context: &Context<'_>,
-    (parts, body): (&mut Parts, RequestBody),
+    (parts, lines, body): (&mut Parts, Lines, RequestBody),
     target: &Target,
     located: &Located<'_>,
     call: &mut Call,
@@ -102,13 +102,13 @@ pub(super) async fn send(
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = std::mem::take(&mut parts.uri);
     *request.headers_mut() = std::mem::take(&mut parts.headers);
-    let began = context.worker.clock.monotonic();
-    let sent = context.worker.upstreams.send(target, request, timeouts(context, located)).await;
+    let began = context.now.get();
+    let sent = context.worker.upstreams.send(target, Outgoing::new(request, lines), timeouts(context, located)).await;
     let mut response = sent.map_err(|error| match error {
         SendError::Body(failure) => validate::failed(failure),
         SendError::Upstream { cause, .. } => Denial::Upstream(cause),
     })?;
-    call.upstream = Some(Duration::from_nanos(context.worker.clock.monotonic().saturating_sub(began)));
+    call.upstream = Some(Duration::from_nanos(context.now.get().saturating_sub(began)));
     call.backend = Some(std::sync::Arc::clone(target.name()));
     // Ours to say.
     response.headers_mut().remove(super::respond::CODE);

@@ -15,29 +15,30 @@ use observe::evidence::Evidence;
 use policy::key_text::{self, KeyForm};
 use policy::keys::HeldKey;
 use policy::principal::Principal;
+use upstream::Lines;
 
 use super::admit::Context;
 use super::locate::Located;
 use super::tokens;
-use crate::runtime::{Authentication, BEARER, Holder, IdentityHeaders, KeyPlace, Runtime};
+use crate::runtime::{Authentication, BEARER, Holder, KeyPlace, Runtime};
 
 /// Who calls, proven.
 pub(crate) struct Credentials {
     /// Who.
     pub(crate) principal: Principal,
-    /// What upstreams are told of a token's principal; a key's stand in the runtime.
-    pub(crate) headers: Option<Arc<IdentityHeaders>>,
+    /// What upstreams are told of a token's principal; what they are told of a key's stands in the runtime.
+    pub(crate) told: Option<Arc<Lines>>,
     /// The key that was used, by its place in the ring.
     pub(crate) key_index: Option<usize>,
 }
 
 impl Credentials {
     fn nobody(runtime: &Runtime) -> Self {
-        Self { principal: runtime.anonymous.clone(), headers: None, key_index: None }
+        Self { principal: runtime.anonymous.clone(), told: None, key_index: None }
     }
 
     fn of_key(held: &HeldKey) -> Self {
-        Self { principal: held.principal.clone(), headers: None, key_index: Some(held.index) }
+        Self { principal: held.principal.clone(), told: None, key_index: Some(held.index) }
     }
 
     /// The key that was used.
@@ -135,6 +136,8 @@ async fn judge(
         }
         Ok(())
     };
+    // One report for each place that is looked at, in a record that many others wait behind.
+    evidence.credentials.reserve_exact(authentication.keys.len() + usize::from(authentication.takes_bearer()));
     for place in &authentication.keys {
         match key_at(context, parts, place, evidence) {
             Some(tried) => settle(tried, evidence)?,

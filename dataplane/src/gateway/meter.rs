@@ -1,6 +1,7 @@
 //! `meter`: how much is left. All limits of route and key are evaluated together.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use cause::{Check, Denial, Limit};
 use ir::Dimension;
@@ -30,16 +31,27 @@ pub(crate) fn meter<'a>(
     let held = |index: usize| own.get(index).or_else(|| keys.get(index - own.len()));
     let caller = Caller::of(context, located, credentials, evidence);
     let view = context.worker.state.limits.view();
-    let now = context.worker.clock.monotonic();
-    let unused = std::sync::atomic::AtomicU64::new(0);
-    let mut counters = Vec::with_capacity(own.len() + keys.len());
-    for limit in own.iter().chain(keys) {
+    let unused = AtomicU64::new(0);
+    let counter = |limit: &'a HeldLimit| {
         let key = caller.key(limit);
         // `explain` counts nothing and keeps nothing.
         let state = if context.explaining { Some(view.known(key).unwrap_or(&unused)) } else { view.counter(key) };
-        let Some(state) = state else { return Err(Denial::Limit(Limit::StoreFull { capacity: CAPACITY })) };
-        counters.push(Counter { limit: &limit.limit, state });
-    }
+        let state = state.ok_or(Denial::Limit(Limit::StoreFull { capacity: CAPACITY }))?;
+        Ok(Counter { limit: &limit.limit, state })
+    };
+    // Mostly there is one, and then nothing is made for it.
+    let (one, several);
+    let counters: &[Counter<'_>] = match (own, keys) {
+        ([limit], []) | ([], [limit]) => {
+            one = [counter(limit)?];
+            &one
+        }
+        (_, _) => {
+            several = own.iter().chain(keys).map(counter).collect::<Result<Vec<_>, Denial>>()?;
+            &several
+        }
+    };
+    let now = context.now.get();
     let mut shadow = Vec::new();
     let each = |index: usize, reading: Reading| {
         if !reading.admitted
@@ -51,7 +63,7 @@ pub(crate) fn meter<'a>(
             }
         }
     };
-    let combined = if context.explaining { policy::window::look(&counters, now, each) } else { take_all(&counters, now, each) };
+    let combined = if context.explaining { policy::window::look(counters, now, each) } else { take_all(counters, now, each) };
     evidence.shadow.extend(shadow.into_iter().map(|denial| (Check::Meter, Denial::Limit(denial))));
     let (decisive, reading, admitted) = match combined {
         Combined::Unlimited => return Ok(()),
@@ -71,8 +83,8 @@ pub(crate) fn meter<'a>(
 pub(crate) fn look_ahead(context: &Context<'_>, located: &Located<'_>, credentials: &Credentials, evidence: &mut Evidence) {
     let (own, keys) = held_limits(context, located, credentials);
     let caller = Caller::of(context, located, credentials, evidence);
-    let (view, now) = (context.worker.state.limits.view(), context.worker.clock.monotonic());
-    let unused = std::sync::atomic::AtomicU64::new(0);
+    let (view, now) = (context.worker.state.limits.view(), context.now.get());
+    let unused = AtomicU64::new(0);
     let limits = own.iter().enumerate().chain(keys.iter().enumerate()).map(|(index, limit)| {
         let reading = limit.limit.gcra.peek(view.known(caller.key(limit)).unwrap_or(&unused), now);
         LimitLeft {

@@ -19,6 +19,7 @@ mod tokens;
 mod validate;
 mod view;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -42,7 +43,7 @@ pub(crate) use finish::AnswerBody;
 use finish::Finish;
 pub(crate) use respond::{Dialect, KnownRefusals};
 pub(crate) use screen::client;
-pub(crate) use shape::PeerText;
+pub(crate) use shape::Origin;
 
 use crate::listen::Connection;
 use crate::runtime::{Backend, Route, Runtime};
@@ -77,13 +78,21 @@ impl Trail<'_> {
 pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, request: Request<Incoming>) -> Response<AnswerBody> {
     let runtime = worker.runtime();
     let (mut parts, incoming) = request.into_parts();
-    let mut finish = Finish::begin(&connection, &worker, receive(&connection, &worker, &runtime, &parts));
+    let began = worker.clock.monotonic();
+    let mut finish = Finish::begin(&connection, &worker, began, receive(&connection, &worker, &runtime, &parts));
     let body = RequestBody::streamed(incoming, None, || finish.upload());
     let mut trail = Trail::default();
-    let context = Context { runtime: &runtime, worker: &worker, connection: &connection, explaining: false, live: true };
+    let context = Context {
+        runtime: &runtime,
+        worker: &worker,
+        connection: &connection,
+        now: Cell::new(began),
+        explaining: false,
+        live: true,
+    };
     let served = {
         let serving = pin!(serve(&context, (&mut parts, body), &mut finish, &mut trail));
-        isolated(serving).await
+        isolated(serving, || context.now.set(worker.clock.monotonic())).await
     };
     let response = match served {
         Ok(mut response) => {
@@ -104,13 +113,22 @@ pub(crate) async fn handle(connection: Rc<Connection>, worker: Rc<Worker>, reque
     finish::attach(response, finish)
 }
 
-/// What a request comes to. A panic in it is a defect of ours: it ends that request, and no other.
+/// What a request comes to. A panic in it is a defect of ours: it ends that request, and no other. `woken` is called
+/// after each wait.
 fn isolated<'s, T>(
     mut serving: Pin<&'s mut (impl Future<Output = Result<T, Rejection>> + 's)>,
+    woken: impl Fn() + 's,
 ) -> impl Future<Output = Result<T, Rejection>> + 's {
-    poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-        Ok(polled) => polled,
-        Err(_) => Poll::Ready(Err(Rejection { check: Check::Forward, denial: Denial::Route(cause::Route::Internal) })),
+    let mut has_waited = false;
+    poll_fn(move |cx| {
+        if has_waited {
+            woken();
+        }
+        has_waited = true;
+        match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+            Ok(polled) => polled,
+            Err(_) => Poll::Ready(Err(Rejection { check: Check::Forward, denial: Denial::Route(cause::Route::Internal) })),
+        }
     })
 }
 
@@ -225,8 +243,10 @@ mod tests {
                 Ok("served")
             };
             let (call, other) = (pin!(call), pin!(other));
-            let (call, other) = tokio::join!(isolated(call), isolated(other));
+            let woken = Cell::new(0);
+            let (call, other) = tokio::join!(isolated(call, || woken.set(woken.get() + 1)), isolated(other, || {}));
             assert!(matches!(other, Ok("served")));
+            assert_eq!(woken.get(), waits);
             match call {
                 Ok(served) => assert_eq!((served, panics), (waits, false)),
                 Err(Rejection { check, denial }) => {

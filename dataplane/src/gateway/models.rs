@@ -12,14 +12,14 @@ use bytes::Bytes;
 use cause::{Audience, Check, CredentialReport, Denial, Upstream as UpstreamCause};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::{Body, Frame};
 use llm::openai::response::UsageReader;
 use llm::openai::stream::{Ended, Relay};
 use observe::decision::DecisionId;
 use observe::evidence::{Evidence, Usage};
 use upstream::body::BoxError;
-use upstream::{Cut, RequestBody, ResponseBody};
+use upstream::{Cut, Lines, RequestBody, ResponseBody};
 
 use super::admit::Context;
 use super::finish::Call;
@@ -57,7 +57,7 @@ pub(super) async fn call(
     if let Some(authorization) = &model.model.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
-    if let Some(trace) = evidence.received.trace.to_header() {
+    if let Ok(trace) = HeaderValue::from_bytes(&evidence.received.trace.to_text()) {
         headers.insert(observe::trace::TRACEPARENT, trace);
     }
     located.serve.traffic.request.apply(&mut headers);
@@ -65,7 +65,9 @@ pub(super) async fn call(
     let path = format!("{}/{}", place.prefix, model.call.path());
     parts.uri = path.parse().map_err(|_| Denial::Route(cause::Route::Internal))?;
     let request_bytes = model.body.len() as u64;
-    let response = forward::send(context, (parts, RequestBody::of(model.body.clone())), &place.target, located, call).await?;
+    let response =
+        forward::send(context, (parts, Lines::default(), RequestBody::of(model.body.clone())), &place.target, located, call)
+            .await?;
     let backend = place.target.name();
     judge(&response, backend)?;
     Ok(meter(context, response, &model, (evidence, call), request_bytes))

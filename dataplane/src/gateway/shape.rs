@@ -9,29 +9,38 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Uri};
 use observe::evidence::Evidence;
+use upstream::Lines;
 
 use super::admit::Context;
 use super::identify::Credentials;
 use super::locate::Located;
 use super::respond::DECISION;
-use crate::runtime::{IdentityHeaders, KeyPlace, PathRewrite};
+use crate::listen::Connection;
+use crate::runtime::{HeaderChanges, KeyPlace, PathRewrite};
 
-const PRINCIPAL: HeaderName = HeaderName::from_static("doorward-principal");
-const TEAM: HeaderName = HeaderName::from_static("doorward-team");
-const ROLES: HeaderName = HeaderName::from_static("doorward-roles");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The address of a connection's peer as a field value, written once a connection.
+/// What upstreams are told of a connection, written once a connection: its peer's address, and its scheme.
 #[derive(Debug, Default)]
-pub(crate) struct PeerText(OnceCell<Option<HeaderValue>>);
+pub(crate) struct Origin(OnceCell<Lines>);
 
-impl PeerText {
-    fn of(&self, peer: IpAddr) -> Option<HeaderValue> {
-        self.0.get_or_init(|| HeaderValue::from_str(&peer.to_canonical().to_string()).ok()).clone()
+impl Origin {
+    fn of(&self, connection: &Connection) -> &Lines {
+        self.0.get_or_init(|| origin(connection.peer.ip().to_canonical(), connection))
     }
 }
+
+fn origin(client: IpAddr, connection: &Connection) -> Lines {
+    let mut lines = Lines::default();
+    lines.push(&FORWARDED_FOR, client.to_string().as_bytes());
+    lines.push(&FORWARDED_PROTO, if connection.tls.is_some() { b"https" } else { b"http" });
+    lines
+}
+
+/// Bytes of memory for what the gateway says in most requests.
+const SAID_BYTES: usize = 512;
 
 /// Where the upstream request goes, beside its fields.
 pub(super) struct Destination<'a> {
@@ -41,14 +50,15 @@ pub(super) struct Destination<'a> {
     pub(super) prefix: &'a str,
 }
 
-/// Changes the head of an admitted request into that of the upstream's request.
+/// Changes the head of an admitted request into that of the upstream's request. What the gateway says itself is
+/// returned, unless the route changes fields, which may be these.
 pub(super) fn shape(
     context: &Context<'_>,
     parts: &mut Parts,
     located: &Located<'_>,
     credentials: &Credentials,
     (evidence, destination): (&Evidence, &Destination<'_>),
-) {
+) -> Lines {
     let traffic = &located.serve.traffic;
     let query = take_credentials(parts, located);
     let client_host = host_value(parts, located);
@@ -59,13 +69,24 @@ pub(super) fn shape(
     let headers = &mut parts.headers;
     // The client has been told to go on by now; the upstream is not asked again.
     headers.remove(EXPECT);
-    describe(context, headers, credentials, evidence);
+    // All other fields of these names were taken off at entry.
+    headers.remove(observe::trace::TRACEPARENT);
+    let mut lines = describe(context, credentials, evidence);
     if let Some(host) = &client_host {
-        headers.insert(FORWARDED_HOST, host.clone());
+        lines.push(&FORWARDED_HOST, host.as_bytes());
     }
     let host = traffic.hostname().or(destination.host).cloned().or(client_host);
     headers.insert(HOST, host.unwrap_or_else(|| HeaderValue::from_static("")));
-    traffic.request.apply(headers);
+    change(&traffic.request, headers, &mut lines);
+    lines
+}
+
+/// Makes changes to the fields of a request, what the gateway says in it among them.
+pub(super) fn change(changes: &HeaderChanges, headers: &mut HeaderMap, lines: &mut Lines) {
+    if !changes.is_empty() {
+        lines.move_to(headers);
+        changes.apply(headers);
+    }
 }
 
 /// The host as the client named it.
@@ -115,31 +136,20 @@ fn without(query: &str, name: &str) -> String {
 }
 
 /// Tells the upstream who calls, from where, and under which decision.
-fn describe(context: &Context<'_>, headers: &mut HeaderMap, credentials: &Credentials, evidence: &Evidence) {
-    let own = credentials.holder(context.runtime).map(|holder| &holder.headers);
-    if let Some(IdentityHeaders { principal, team, roles }) = own.or(credentials.headers.as_deref()) {
-        for (name, value) in [(PRINCIPAL, principal), (TEAM, team), (ROLES, roles)] {
-            if let Some(value) = value {
-                headers.insert(name, value.clone());
-            }
-        }
+fn describe(context: &Context<'_>, credentials: &Credentials, evidence: &Evidence) -> Lines {
+    let mut lines = Lines::with_capacity(SAID_BYTES);
+    let own = credentials.holder(context.runtime).map(|holder| &holder.told);
+    if let Some(told) = own.or(credentials.told.as_deref()) {
+        lines.extend(told);
     }
-    if let Ok(decision) = HeaderValue::from_bytes(evidence.received.decision.as_bytes()) {
-        headers.insert(DECISION, decision);
+    lines.push(&DECISION, evidence.received.decision.as_bytes());
+    let connection = context.connection;
+    match evidence.client {
+        Some(client) if client != connection.peer.ip().to_canonical() => lines.extend(&origin(client, connection)),
+        Some(_) | None => lines.extend(connection.origin.of(connection)),
     }
-    let peer = context.connection.peer.ip();
-    let client = match evidence.client {
-        Some(client) if client != peer.to_canonical() => HeaderValue::from_str(&client.to_string()).ok(),
-        Some(_) | None => context.connection.peer_text.of(peer),
-    };
-    if let Some(client) = client {
-        headers.insert(FORWARDED_FOR, client);
-    }
-    let scheme = if context.connection.tls.is_some() { "https" } else { "http" };
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    if let Some(trace) = evidence.received.trace.to_header() {
-        headers.insert(observe::trace::TRACEPARENT, trace);
-    }
+    lines.push(&observe::trace::TRACEPARENT, &evidence.received.trace.to_text());
+    lines
 }
 
 /// Whether the target of the request is that of the upstream's request already: no part of it changes, which is

@@ -11,7 +11,7 @@ use policy::key_text::{self, KeyForm};
 use super::admit::Context;
 use super::identify::{Credentials, Tried};
 use crate::egress;
-use crate::runtime::{Authentication, FieldTexts, IdentityHeaders, Provider};
+use crate::runtime::{Authentication, Provider, told};
 use crate::state::{Introspected, KeysView, Verified, form_encode};
 
 /// How long a verified token is not verified again.
@@ -72,8 +72,8 @@ async fn verify(
 }
 
 fn remember(principal: policy::principal::Principal, until: jiff::Timestamp, provider: &Provider, keys: &KeysView) -> Verified {
-    let headers = Arc::new(IdentityHeaders::of(&principal, &mut FieldTexts::default()));
-    Verified { principal, headers, until, judged_by: (provider.version, keys.generation) }
+    let told = Arc::new(told(&principal));
+    Verified { principal, told, until, judged_by: (provider.version, keys.generation) }
 }
 
 /// A token that issuers are asked about, in the order of the manifest, until one knows it.
@@ -129,8 +129,8 @@ async fn ask(context: &Context<'_>, text: &str, provider: &Arc<Provider>, eviden
         Err(_) => now + INACTIVE_FOR,
     };
     let verdict = judged.map(|token| {
-        let headers = Arc::new(IdentityHeaders::of(&token.principal, &mut FieldTexts::default()));
-        Verified { principal: token.principal, headers, until, judged_by: (provider.version, 0) }
+        let told = Arc::new(told(&token.principal));
+        Verified { principal: token.principal, told, until, judged_by: (provider.version, 0) }
     });
     let known = Introspected { verdict: verdict.clone(), until, judged_by: provider.version };
     worker.tokens.borrow_mut().keep_introspected(provider.id, digest, known);
@@ -166,7 +166,7 @@ fn tried(kind: CredentialKind, source: &Arc<str>, outcome: Result<Verified, Toke
     Tried {
         report: CredentialReport { source: Arc::clone(source), kind, state, id: None },
         outcome: match outcome {
-            Ok(verified) => Ok(Credentials { principal: verified.principal, headers: Some(verified.headers), key_index: None }),
+            Ok(verified) => Ok(Credentials { principal: verified.principal, told: Some(verified.told), key_index: None }),
             Err(cause) => Err(Denial::Token(cause)),
         },
     }

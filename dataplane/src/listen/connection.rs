@@ -8,7 +8,7 @@ use std::time::Duration;
 use cause::Framing;
 use wire::h1::{Glimpse, Violation};
 
-use crate::gateway::PeerText;
+use crate::gateway::Origin;
 use crate::runtime::Port;
 
 /// One client connection, shared by its requests.
@@ -20,8 +20,8 @@ pub(crate) struct Connection {
     pub(crate) port: Port,
     /// The TLS server name, on TLS connections.
     pub(crate) tls: Option<Tls>,
-    /// The peer's address as a field value.
-    pub(crate) peer_text: PeerText,
+    /// What upstreams are told of it.
+    pub(crate) origin: Origin,
     /// Why the guard refused the stream; set once.
     violation: RefCell<Option<Violation>>,
     /// Requests that are being answered.
@@ -45,7 +45,7 @@ impl Connection {
             peer,
             port,
             tls,
-            peer_text: PeerText::default(),
+            origin: Origin::default(),
             violation: RefCell::new(None),
             in_flight: Cell::new(0),
             begun: Cell::new(0),

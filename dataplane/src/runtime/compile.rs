@@ -22,9 +22,8 @@ use upstream::{Guard, Target};
 use super::parts::Parts;
 use super::router::{Entry, shared_hosts};
 use super::{
-    Authentication, Backend, FieldTexts, Fixed, HeaderChanges, HeldLimit, Holder, IdentityHeaders, IntrospectionTarget, Listener,
-    ModelTarget, Models, Placement, Ports, Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url,
-    Version,
+    Authentication, Backend, Fixed, HeaderChanges, HeldLimit, Holder, IntrospectionTarget, Listener, ModelTarget, Models,
+    Placement, Ports, Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url, Version, told,
 };
 use crate::state::State;
 
@@ -78,10 +77,9 @@ pub(crate) fn compile_after(
 }
 
 fn holders(keys: &KeyRing, state: &State) -> Vec<Holder> {
-    let mut texts = FieldTexts::default();
     let holder = |held: &HeldKey| Holder {
         principal: state.principal_hash(&held.principal),
-        headers: IdentityHeaders::of(&held.principal, &mut texts),
+        told: told(&held.principal),
         limits: limits(&ObjectRef::new("ApiKey", held.key.id.0.clone()), &held.key.limits, state),
     };
     keys.iter().map(holder).collect()

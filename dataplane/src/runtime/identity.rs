@@ -1,11 +1,11 @@
 //! Issuers of tokens, and what upstreams are told of a principal.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use policy::principal::Principal;
+use upstream::Lines;
 
 use super::{HeldLimit, Url};
 use crate::state::KeySetCell;
@@ -34,57 +34,35 @@ pub(crate) struct IntrospectionTarget {
     pub(crate) authorization: HeaderValue,
 }
 
-/// What upstreams are told of a principal.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct IdentityHeaders {
-    /// `Doorward-Principal`.
-    pub(crate) principal: Option<HeaderValue>,
-    /// `Doorward-Team`.
-    pub(crate) team: Option<HeaderValue>,
-    /// `Doorward-Roles`, with commas between.
-    pub(crate) roles: Option<HeaderValue>,
-}
-
-/// What is compiled of a key beside its place in the ring.
+/// What is compiled of a key beside its place in the ring, in one line of cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Holder {
     /// The stable hash of its principal.
     pub(crate) principal: u64,
     /// What upstreams are told of its principal.
-    pub(crate) headers: IdentityHeaders,
+    pub(crate) told: Lines,
     /// Its limits.
     pub(crate) limits: Box<[HeldLimit]>,
 }
 
-/// Field values that were made before: a thousand keys of one team share its name.
-#[derive(Debug, Default)]
-pub(crate) struct FieldTexts(HashMap<Box<str>, HeaderValue>);
+const PRINCIPAL: HeaderName = HeaderName::from_static("doorward-principal");
+const TEAM: HeaderName = HeaderName::from_static("doorward-team");
+const ROLES: HeaderName = HeaderName::from_static("doorward-roles");
 
-impl FieldTexts {
-    /// The value of a field; `None` for no text.
-    fn value(&mut self, text: &str) -> Option<HeaderValue> {
-        if let Some(known) = self.0.get(text) {
-            return Some(known.clone());
-        }
-        let value = HeaderValue::from_str(text).ok().filter(|_| !text.is_empty())?;
-        // A clone of what is kept, so that all share one text.
-        self.0.insert(text.into(), value.clone());
-        Some(value)
+/// What upstreams are told of a principal: who, of which team, in which roles, with commas between. Text that no field
+/// value may hold is percent-encoded, and in a role the comma too, so that no role reads as two.
+#[must_use]
+pub(crate) fn told(principal: &Principal) -> Lines {
+    let roles: Vec<Cow<'_, str>> = principal.roles.iter().map(|role| encoded(role, b"%,")).collect();
+    let team = principal.team.as_deref().unwrap_or_default();
+    let fields = [(PRINCIPAL, encoded(&principal.name, b"%")), (TEAM, encoded(team, b"%")), (ROLES, roles.join(",").into())];
+    let mut lines = Lines::default();
+    for (name, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
+        lines.push(name, text.as_bytes());
     }
-}
-
-impl IdentityHeaders {
-    /// The fields of a principal. Text that no field value may hold is percent-encoded, and in a role the comma
-    /// too, so that no role reads as two.
-    #[must_use]
-    pub(crate) fn of(principal: &Principal, texts: &mut FieldTexts) -> Self {
-        let roles: Vec<Cow<'_, str>> = principal.roles.iter().map(|role| encoded(role, b"%,")).collect();
-        Self {
-            principal: texts.value(&encoded(&principal.name, b"%")),
-            team: principal.team.as_deref().and_then(|team| texts.value(&encoded(team, b"%"))),
-            roles: texts.value(&roles.join(",")),
-        }
-    }
+    // A clone has no more memory than it needs.
+    lines.clone()
 }
 
 /// The text where it is printable ASCII without the reserved bytes; else with all others, and blanks, in percent form.
@@ -108,6 +86,7 @@ fn encoded<'a>(text: &'a str, reserved: &[u8]) -> Cow<'a, str> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use policy::principal::Facts;
 
     use super::*;
@@ -118,9 +97,10 @@ mod tests {
             let roles: Arc<[Arc<str>]> = roles.iter().map(|role| Arc::from(*role)).collect();
             let principal =
                 Principal::from(Facts { name: name.into(), roles: Arc::clone(&roles), ..Facts::clone(&Principal::anonymous()) });
-            let fields = IdentityHeaders::of(&principal, &mut FieldTexts::default());
-            let text = |value: Option<HeaderValue>| value.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-            assert_eq!((text(fields.principal).as_str(), text(fields.roles).as_str()), expected, "{name} {roles:?}");
+            let mut fields = HeaderMap::new();
+            told(&principal).move_to(&mut fields);
+            let text = |name: HeaderName| fields.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();
+            assert_eq!((text(PRINCIPAL), text(ROLES)), expected, "{name} {roles:?}");
         };
         check("alice", &["a", "b c"], ("alice", "a,b c"));
         check("zo\u{eb} 1", &["\u{eb} 1", "b c"], ("zo%C3%AB%201", "%C3%AB%201,b c"));

@@ -23,7 +23,7 @@ use policy::principal::Principal;
 pub(crate) use authentication::{Authentication, BEARER, Challenge, KeyPlace};
 pub(crate) use backend::{Backend, Fixed, ModelTarget, Models, Service, Services, Url};
 pub(crate) use compile::{compile, compile_after};
-pub(crate) use identity::{FieldTexts, Holder, IdentityHeaders, IntrospectionTarget, Provider};
+pub(crate) use identity::{Holder, IntrospectionTarget, Provider, told};
 pub(crate) use ports::{Listener, Ports};
 pub use ports::{Placement, Port, PortProtocol};
 pub(crate) use router::{Miss, Offer, Router};

@@ -56,6 +56,11 @@ impl HeaderChanges {
         Self(set.chain(add).chain(remove).collect())
     }
 
+    /// Whether it changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Makes the changes.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         for change in &self.0 {

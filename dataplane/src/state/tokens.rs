@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::principal::Principal;
-
-use crate::runtime::IdentityHeaders;
+use upstream::Lines;
 
 /// Tokens that are kept at most in each half.
 const HALF: usize = 8 * 1024;
@@ -17,7 +16,7 @@ pub(crate) struct Verified {
     /// Whom it proves.
     pub(crate) principal: Principal,
     /// What upstreams are told.
-    pub(crate) headers: Arc<IdentityHeaders>,
+    pub(crate) told: Arc<Lines>,
     /// From when on it must be judged anew.
     pub(crate) until: Timestamp,
     /// The issuer's rules and keys that it was judged by; others judge it anew.

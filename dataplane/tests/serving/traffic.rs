@@ -84,3 +84,54 @@ async fn requests_and_answers_are_shaped() {
     assert_eq!(client.ask("GET /nowhere HTTP/1.1\r\nHost: shop\r\n\r\n").await.code(), "route.not_found");
     shop.close().await;
 }
+
+/// What the gateway says itself in a request is said once, whatever the caller says, and a route may change it.
+#[tokio::test]
+async fn what_the_gateway_says_is_said_once() {
+    let echo = Echo::open().await;
+    let changes = "traffic:
+    headers:
+      request:
+        set: [{name: X-Forwarded-Proto, value: wss}, {name: Traceparent, value: ours}]
+        add: [{name: X-Forwarded-Host, value: other}]
+        remove: [X-Forwarded-For]";
+    let routes = [route("same", "/same", &at(echo.address), ""), route("changed", "/changed", &at(echo.address), changes)];
+    let shop = Shop::open(&routes.concat()).await;
+    let mut client = shop.visit().await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let known = format!("Traceparent: 00-{trace}-b7ad6b7169203331-01\r\n");
+    for fields in ["", "Traceparent: junk\r\n", "traceparent: a\r\nTRACEPARENT: b\r\n", &known] {
+        for (path, expected) in [
+            (
+                "/same",
+                [("x-forwarded-for", &["127.0.0.1"][..]), ("x-forwarded-proto", &["http"]), ("x-forwarded-host", &["shop"])],
+            ),
+            (
+                "/changed",
+                [("x-forwarded-for", &[][..]), ("x-forwarded-proto", &["wss"]), ("x-forwarded-host", &["shop", "other"])],
+            ),
+        ] {
+            let answer = client.ask(&format!("GET {path} HTTP/1.1\r\nHost: shop\r\n{fields}\r\n")).await;
+            let text = answer.expect(200);
+            let said = |name: &str| -> Vec<&str> {
+                text.lines()
+                    .filter_map(|line| line.split_once(": "))
+                    .filter(|(found, _)| *found == name)
+                    .map(|(_, value)| value)
+                    .collect()
+            };
+            for (name, values) in expected {
+                assert_eq!(said(name), values, "{path} {fields} {name}: {text}");
+            }
+            let decision = answer.field("doorward-decision").unwrap();
+            let (decisions, traces) = (said("doorward-decision"), said("traceparent"));
+            assert_eq!((decisions, traces.len()), (vec![decision], 1), "{text}");
+            if path == "/same" {
+                assert_eq!((traces[0].len(), traces[0].contains(trace)), (55, fields == known), "{text}");
+            } else {
+                assert_eq!(traces, ["ours"], "{text}");
+            }
+        }
+    }
+    shop.close().await;
+}

@@ -53,7 +53,8 @@ impl RequestLimit {
     #[must_use]
     pub fn rate_limit(&self, reading: &Reading) -> HeaderValue {
         let seconds = reset_seconds(reading);
-        let mut octets = Vec::with_capacity(self.prefix.len() + b";t=".len() + 2 * DIGITS);
+        // With no more memory than it needs, it becomes a value as it is.
+        let mut octets = Vec::with_capacity(self.prefix.len() + digits(reading.remaining) + b";t=".len() + digits(seconds));
         octets.extend_from_slice(&self.prefix);
         push_number(&mut octets, reading.remaining);
         octets.extend_from_slice(b";t=");
@@ -96,6 +97,11 @@ pub const fn reset_seconds(reading: &Reading) -> u64 {
 
 /// Digits of the largest number.
 const DIGITS: usize = 20;
+
+/// How many digits a number has.
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |power| power as usize + 1)
+}
 
 /// Writes a number in decimal digits: on every call that is limited, so without a formatter.
 fn push_number(octets: &mut Vec<u8>, mut number: u64) {
@@ -157,6 +163,7 @@ mod tests {
         for number in [0, 1, 9, 10, 99, 100, 12_345, u64::MAX] {
             let mut octets = Vec::new();
             push_number(&mut octets, number);
+            assert_eq!(octets.len(), digits(number));
             assert_eq!(octets, number.to_string().into_bytes());
         }
     }

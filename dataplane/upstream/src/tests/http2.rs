@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::h2::Local;
-use crate::{TlsIdentity, tls};
+use crate::{Lines, Outgoing, TlsIdentity, tls};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -298,7 +298,8 @@ async fn doing(script: &'static [&'static [Deed]]) -> (SocketAddr, Rc<Cell<usize
             spawn_local(async move {
                 let mut connection = ::h2::server::handshake(tcp).await.unwrap();
                 let mut deeds = deeds.iter();
-                while let Some(Ok((_request, mut respond))) = connection.accept().await {
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    assert_eq!(request.headers().get_all("x-said").iter().collect::<Vec<_>>(), ["once"]);
                     match deeds.next().unwrap() {
                         Deed::Refuse => respond.send_reset(::h2::Reason::REFUSED_STREAM),
                         Deed::Fail => respond.send_reset(::h2::Reason::INTERNAL_ERROR),
@@ -337,7 +338,9 @@ fn streams_that_were_not_looked_at_are_sent_again() {
             let (upstreams, target) =
                 (Upstreams::new(1), Target::new("h2c".into(), vec![Endpoint::Address(address)], Protocol::Http2));
             for (number, (method, answered)) in calls.iter().enumerate() {
-                let sent = upstreams.send(&target, request(method.clone(), "body"), TIMEOUTS).await;
+                let mut lines = Lines::default();
+                lines.push(&http::HeaderName::from_static("x-said"), b"once");
+                let sent = upstreams.send(&target, Outgoing::new(request(method.clone(), "body"), lines), TIMEOUTS).await;
                 assert_eq!(sent.is_ok(), *answered, "{script:?} call {number}: {:?}", sent.err());
                 look_around().await;
             }
