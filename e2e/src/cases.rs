@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
     ("deleting what serves ends it and leaves nothing", changes::gone),
     ("HTTPRoute and Ingress serve the same service", standard::routes),
     ("a Gateway of one's own comes and goes", standard::gateway),
-    ("a name that is taken is left alone, and an autoscaler comes and goes", provisioning::taken),
+    ("a name that is taken is left alone, and what is asked for comes and goes", provisioning::taken),
     ("listeners with certificates, and a new certificate", standard::certificates),
     ("a rolling restart of the data plane fails no request", faults::rolling_restart),
     ("scaling the data plane fails no request", faults::scaling),

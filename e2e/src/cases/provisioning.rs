@@ -29,7 +29,7 @@ pub(super) fn taken(world: &World) -> Result<(), Failure> {
     ensure(is_as_it_was, || format!("somebody else's object was written: {found}"))?;
     world.cluster.kubectl(&["delete", "configmap", "web-doorward", "-n", NAMESPACE])?;
     doorward::programmed(&world.cluster, NAMESPACE, "web")?;
-    autoscaling(world)?;
+    asked_for(world)?;
     given_away(world)?;
     world.cluster.kubectl(&["delete", "namespace", NAMESPACE]).map(drop)
 }
@@ -51,25 +51,27 @@ fn given_away(world: &World) -> Result<(), Failure> {
     world.cluster.kubectl(&["delete", "gatewayclass", "somebody-else"]).map(drop)
 }
 
-/// An autoscaler comes and goes with what asks for it, and never takes replicas below its bound.
-fn autoscaling(world: &World) -> Result<(), Failure> {
+/// An autoscaler and a NetworkPolicy come and go with what asks for them, and no replicas go below the autoscaler's bound.
+fn asked_for(world: &World) -> Result<(), Failure> {
     let config = |deployment: &str| {
         world.cluster.apply(&format!(
             "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {{name: web, namespace: {NAMESPACE}}}\n\
              spec: {{deployment: {deployment}}}\n"
         ))
     };
-    config("{autoscaling: {minReplicas: 3, maxReplicas: 4}}")?;
+    config("{autoscaling: {minReplicas: 3, maxReplicas: 4}, networkPolicy: Listeners}")?;
     let reference =
         r#"{"spec":{"infrastructure":{"parametersRef":{"group":"doorward.dev","kind":"GatewayConfig","name":"web"}}}}"#;
     world.cluster.kubectl(&["patch", "gateway", "web", "-n", NAMESPACE, "--type=merge", "-p", reference])?;
     let deployment = ["deployment", "web-doorward", "-n", NAMESPACE];
     world.cluster.until_value(PATIENCE, &["hpa", "web-doorward", "-n", NAMESPACE], ".spec.maxReplicas", "4")?;
     world.cluster.until_value(PATIENCE, &deployment, ".spec.replicas", "3")?;
+    let policy = ["networkpolicy", "web-doorward", "-n", NAMESPACE];
+    world.cluster.until_value(PATIENCE, &policy, ".spec.policyTypes[0]", "Ingress")?;
     config("{replicas: 1}")?;
     world.cluster.until_value(PATIENCE, &deployment, ".spec.replicas", "1")?;
-    until(PATIENCE, "the autoscaler goes", || {
-        let left = world.cluster.kubectl(&["get", "hpa", "-n", NAMESPACE, "-o", "name"]);
+    until(PATIENCE, "the autoscaler and the NetworkPolicy go", || {
+        let left = world.cluster.kubectl(&["get", "hpa,networkpolicy", "-n", NAMESPACE, "-o", "name"]);
         left.map_err(|failure| failure.to_string()).and_then(|left| if left.is_empty() { Ok(()) } else { Err(left) })
     })
 }
