@@ -240,7 +240,7 @@ impl Gateway {
             stop_issuers,
             observer,
             bound: Mutex::default(),
-            closed: Mutex::new(closed(snapshot, &runtime)),
+            closed: Mutex::new(closed(&runtime)),
             unbound: Mutex::default(),
             generation: Mutex::new(1),
             ready,
@@ -264,7 +264,7 @@ impl Gateway {
         // It is held until no worker needs it, so that none spends its time on freeing it.
         let before = self.handle.serving.runtime();
         let runtime = Arc::new(compile_after(Some(&before), snapshot, (&self.placement, &self.handle.state), generation));
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed(snapshot, &runtime);
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed(&runtime);
         self.handle.serving.swap(Arc::clone(&runtime));
         self.crew.swap(&runtime).await;
         drop(before);
@@ -378,24 +378,9 @@ impl Gateway {
     }
 }
 
-/// The routes that are good in `snapshot` and closed in what was compiled of it.
-fn closed(snapshot: &ir::Snapshot, runtime: &Runtime) -> Vec<(RouteId, String)> {
-    // Both have the same names in the same order.
-    let both = snapshot.routes.values().zip(runtime.parts.routes.values());
-    let closed = both.filter_map(|(written, compiled)| {
-        let written = written.serve.as_result().ok()?;
-        let fault = match &compiled.serve {
-            Err(fault) => fault,
-            Ok(serve) => {
-                let mut versions = written.versions.iter().zip(&serve.versions);
-                versions.find_map(|(written, compiled)| {
-                    compiled.backend.as_ref().err().filter(|_| written.backend.as_result().is_ok())
-                })?
-            }
-        };
-        Some((compiled.id.clone(), fault.message()))
-    });
-    closed.collect()
+/// The routes that are good as they are written and closed in what was compiled of them.
+fn closed(runtime: &Runtime) -> Vec<(RouteId, String)> {
+    runtime.parts.closed.iter().map(|(id, why)| (id.clone(), why.clone())).collect()
 }
 
 fn socket(address: SocketAddr) -> std::io::Result<StdListener> {

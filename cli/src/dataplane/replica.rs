@@ -107,10 +107,11 @@ fn refused(snapshot: &Snapshot, unbound: &BTreeMap<Port, String>) -> Vec<(Resour
 
 /// How much there is of each kind.
 fn objects(snapshot: &Snapshot) -> BTreeMap<String, usize> {
-    let mut objects = BTreeMap::new();
+    let mut routes: BTreeMap<&str, usize> = BTreeMap::new();
     for route in snapshot.routes.keys().filter(|id| id.rule == 0) {
-        *objects.entry(route.kind.name().to_owned()).or_default() += 1;
+        *routes.entry(route.kind.name()).or_default() += 1;
     }
+    let mut objects: BTreeMap<String, usize> = routes.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
     let kinds =
         [("ApiKey", snapshot.keys.len()), ("IdentityProvider", snapshot.providers.len()), ("AiModel", snapshot.models.len())];
     objects.extend(kinds.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.to_owned(), count)));

@@ -74,8 +74,8 @@ pub(crate) fn locate<'a>(
         runtime.ports.listener(port, offer.host).ok_or(Miss::Host).and_then(|listener| listener.router.find(offer))
     };
     let hit = find(&offer).map_err(|miss| missed(miss, &host, &path))?;
-    // The router was built from this list.
-    let Some(route) = runtime.routes.get(hit.route) else { return Err(Denial::Route(RouteCause::Internal)) };
+    // The router was built from these numbers.
+    let Some(route) = runtime.parts.slots.get(hit.route) else { return Err(Denial::Route(RouteCause::Internal)) };
     trail.route = Some(route);
     evidence.located = Some(evidence::Located { names: Arc::clone(&route.names), version: None, chosen_by: None });
     let serve = route.serve.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;

@@ -2,28 +2,24 @@
 //! translator would have closed it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cause::{Fault, FaultCause, FieldPath, ObjectRef};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use ir::{Part, ProviderId, RouteId, ServiceId, SharedMap, Snapshot};
+use ir::{Part, ProviderId, ServiceId, SharedMap, Snapshot};
 use policy::addresses::AddressRules;
 use policy::keys::{HeldKey, KeyRing};
 use policy::principal::Principal;
 use policy::rules::RuleSet;
 use policy::version::Versions;
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use upstream::{Guard, Target};
 
 use super::parts::Parts;
-use super::router::{Entry, shared_hosts};
 use super::{
-    Authentication, Backend, Fixed, HeaderChanges, HeldLimit, Holder, IntrospectionTarget, Listener, ModelTarget, Models,
-    Placement, Ports, Provider, Route, Router, Runtime, Serve, Service, Services, Settings, Traffic, Url, Version, told,
+    Authentication, Backend, Fixed, HeaderChanges, HeldLimit, Holder, IntrospectionTarget, ModelTarget, Models, Placement,
+    Provider, Runtime, Serve, Service, Services, Settings, Traffic, Url, Version, told,
 };
 use crate::state::State;
 
@@ -46,12 +42,8 @@ pub(crate) fn compile_after(
     let before = before.filter(|before| before.parts.guard == guard);
     let mut parts = before.map_or_else(|| Parts::new(guard), |before| before.parts.clone());
     let stale = parts.follow(snapshot, state);
-    let (is_placed_same, owned) = parts.routes(snapshot, &stale, state);
-    let order = in_order(snapshot, &parts.routes);
-    let ports = match before {
-        Some(before) if is_placed_same => Arc::clone(&before.ports),
-        Some(_) | None => Arc::new(ports(snapshot, &order, placement)),
-    };
+    let owned = parts.routes(snapshot, &stale, state);
+    let ports = parts.place(before.map(|before| &before.ports), snapshot, placement);
     let is_same_keys = |before: &&Runtime| snapshot.keys.since(&before.parts.written.keys, Arc::ptr_eq).next().is_none();
     let (keys, held) = match before.filter(is_same_keys) {
         Some(before) => (Arc::clone(&before.keys), Arc::clone(&before.holders)),
@@ -61,13 +53,11 @@ pub(crate) fn compile_after(
             (Arc::new(keys), Arc::new(holders))
         }
     };
-    let routes = order.iter().map(|(_, compiled)| Arc::clone(compiled)).collect();
     parts.written = snapshot.clone();
     Runtime {
         generation,
         settings: settings(&snapshot.settings),
         ports,
-        routes,
         holders: held,
         keys,
         anonymous: Principal::anonymous(),
@@ -98,52 +88,6 @@ fn settings(written: &ir::Settings) -> Settings {
         plain: Arc::new(plain),
         tls: Arc::new(tls),
     }
-}
-
-/// Routes in the order in which they take requests that several would take alike: those that check
-/// callers before kinds that do not, so that no object of such a kind opens what is closed; then those that
-/// give way to none; then the oldest, then by name and rule (Gateway API, HTTPRouteRule).
-fn in_order<'a>(snapshot: &'a Snapshot, compiled: &'a SharedMap<RouteId, Arc<Route>>) -> Vec<Ordered<'a>> {
-    // Both have the same names in the same order.
-    let mut routes: Vec<Ordered<'_>> = snapshot.routes.values().zip(compiled.values()).collect();
-    routes.sort_by_key(|(route, _)| (route.id.kind, route.gives_way(), route.created_at, &route.id.name, route.id.rule));
-    routes
-}
-
-/// A route as it is written and as it is compiled.
-type Ordered<'a> = (&'a Arc<ir::Route>, &'a Arc<Route>);
-
-fn ports(snapshot: &Snapshot, routes: &[Ordered<'_>], placement: &Placement) -> Ports {
-    let certificates: BTreeMap<_, _> =
-        snapshot.certificates.iter().filter_map(|(id, written)| Some((id, Arc::new(certified(written)?)))).collect();
-    let mut ports = Ports::default();
-    for written in snapshot.listeners.values() {
-        let attached = routes.iter().map(|(route, _)| route).enumerate();
-        let attached = attached.filter(|(_, route)| route.listeners.contains(&written.id));
-        let hosts: Vec<_> = attached
-            .filter_map(|(index, route)| Some((index, route, shared_hosts(&route.hostnames, written.hostname.as_ref())?)))
-            .collect();
-        let entries = hosts.iter().flat_map(|(index, route, hosts)| {
-            route.matches.iter().map(move |conditions| Entry { hosts, conditions, route: *index })
-        });
-        let certificates = match &written.certificates {
-            Part::Ready(ids) => ids.iter().filter_map(|id| certificates.get(id).cloned()).collect(),
-            Part::Broken(_) => Vec::new(),
-        };
-        let listener =
-            Listener { id: written.id.clone(), hostname: written.hostname.clone(), router: Router::new(entries), certificates };
-        ports.insert(placement, written, listener);
-    }
-    ports
-}
-
-fn certified(written: &ir::Certificate) -> Option<CertifiedKey> {
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(written.chain.as_bytes()).collect::<Result<_, _>>().ok()?;
-    let key = PrivateKeyDer::from_pem_slice(written.key.expose().as_bytes()).ok()?;
-    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).ok()?;
-    let certified = CertifiedKey::new(chain, key);
-    certified.keys_match().is_ok().then_some(certified)
 }
 
 /// Where the backends of a snapshot are, each made once.

@@ -1,6 +1,7 @@
 //! COMPILED: a snapshot in the form in which requests meet it. Built off the request path, swapped
 //! whole, never changed. What must outlive it (counters, key sets) lives in `state`.
 
+mod attached;
 mod authentication;
 mod backend;
 mod compile;
@@ -10,6 +11,7 @@ mod ports;
 mod router;
 mod serve;
 mod serving;
+mod slots;
 mod traffic;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub use ports::{Placement, Port, PortProtocol};
 pub(crate) use router::{Miss, Offer, Router};
 pub(crate) use serve::{HeldLimit, Serve, Version};
 pub(crate) use serving::Serving;
+pub(crate) use slots::Slots;
 pub(crate) use traffic::{HeaderChanges, PathRewrite, Redirect, Traffic};
 
 /// One generation of the configuration.
@@ -40,8 +43,6 @@ pub(crate) struct Runtime {
     pub(crate) settings: Settings,
     /// Where requests come in.
     pub(crate) ports: Arc<Ports>,
-    /// All routes, by the index that routers give.
-    pub(crate) routes: Vec<Arc<Route>>,
     /// All keys.
     pub(crate) keys: Arc<KeyRing>,
     /// What is compiled of each key beside the ring, by its place there.
@@ -96,7 +97,7 @@ impl Runtime {
 
     /// Every backend that requests can go to.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &upstream::Target> {
-        let versions = self.routes.iter().filter_map(|route| route.serve.as_ref().ok()).flat_map(|serve| &serve.versions);
+        let versions = self.parts.slots.iter().filter_map(|route| route.serve.as_ref().ok()).flat_map(|serve| &serve.versions);
         versions.filter_map(|version| version.backend.as_ref().ok()).flat_map(Backend::targets)
     }
 }

@@ -9,8 +9,9 @@ use ir::{Difference, Method, ModelEndpoint, ModelId, Part, ProviderId, RouteId, 
 use observe::evidence::RouteNames;
 use upstream::{Guard, Protocol, Target};
 
+use super::attached::Attached;
 use super::compile::{Targets, provider, serve};
-use super::{Backend, Provider, Route};
+use super::{Backend, Placement, Ports, Provider, Route, Slots};
 use crate::state::State;
 
 /// What was compiled, by name, and what of.
@@ -20,8 +21,11 @@ pub(crate) struct Parts {
     pub(crate) written: Snapshot,
     /// Where URLs may lead.
     pub(crate) guard: Guard,
-    /// The routes; of the same names as those that are written.
-    pub(crate) routes: SharedMap<RouteId, Arc<Route>>,
+    /// The routes, by the numbers that routers give.
+    pub(crate) slots: Slots,
+    /// Those that are good as they are written and cannot be compiled here, and why.
+    pub(crate) closed: SharedMap<RouteId, String>,
+    attached: Attached,
     providers: SharedMap<ProviderId, Arc<Provider>>,
     services: SharedMap<ServiceId, Arc<Target>>,
 }
@@ -42,7 +46,9 @@ impl Parts {
         Self {
             written: Snapshot::default(),
             guard,
-            routes: SharedMap::new(),
+            slots: Slots::default(),
+            closed: SharedMap::new(),
+            attached: Attached::default(),
             providers: SharedMap::new(),
             services: SharedMap::new(),
         }
@@ -79,34 +85,50 @@ impl Parts {
         stale
     }
 
-    /// Compiles anew the routes that are not as they were. Whether all are where they were, and whether one that is
-    /// replaced had targets of its own.
-    pub(super) fn routes(&mut self, snapshot: &Snapshot, stale: &Stale, state: &State) -> (bool, bool) {
+    /// Compiles anew the routes that are not as they were. Whether one that is replaced had targets of its own.
+    pub(super) fn routes(&mut self, snapshot: &Snapshot, stale: &Stale, state: &State) -> bool {
         let targets = Targets { snapshot, guard: &self.guard, services: &self.services, urls: RefCell::default() };
-        let listeners = snapshot.listeners.since(&self.written.listeners, PartialEq::eq).next().is_none();
-        let certificates = snapshot.certificates.since(&self.written.certificates, PartialEq::eq).next().is_none();
-        let (mut is_placed_same, mut owned) = (listeners && certificates, false);
+        let mut owned = false;
         let mut put = |id: &RouteId, written: Option<_>| {
-            let replaced = match written {
-                Some(written) => self.routes.insert(id.clone(), Arc::new(compiled(written, &targets, &self.providers, state))),
-                None => self.routes.remove(id),
+            let replaced = self.slots.number(id).and_then(|number| self.slots.get(number));
+            owned |= replaced.is_some_and(|route| has_own_targets(route));
+            let Some(written) = written else {
+                self.slots.remove(id);
+                self.closed.remove(id);
+                return;
             };
-            owned |= replaced.is_some_and(|route| has_own_targets(&route));
+            let route = compiled(written, &targets, &self.providers, state);
+            match closed(written, &route) {
+                Some(why) => drop(self.closed.insert(id.clone(), why)),
+                None => drop(self.closed.remove(id)),
+            }
+            self.slots.put(Arc::new(route));
         };
         for difference in snapshot.routes.since(&self.written.routes, Arc::ptr_eq) {
-            is_placed_same &= match &difference {
-                Difference::Changed(_, before, now) => is_where(before, now),
-                Difference::Added(..) | Difference::Removed(..) => false,
-            };
             let (id, written) = now(&difference);
             put(id, written.map(|written| &**written));
         }
         if !stale.is_empty() {
             for (id, written) in snapshot.routes.iter().filter(|(_, written)| stale.concerns(written)) {
-                put(id, Some(written));
+                put(id, Some(&**written));
             }
         }
-        (is_placed_same, owned)
+        owned
+    }
+
+    /// Where requests come in, and which routes take them.
+    pub(super) fn place(&mut self, before: Option<&Arc<Ports>>, snapshot: &Snapshot, placement: &Placement) -> Arc<Ports> {
+        let is_new = snapshot.listeners.since(&self.written.listeners, PartialEq::eq).next().is_some()
+            || snapshot.certificates.since(&self.written.certificates, PartialEq::eq).next().is_some();
+        let made = (snapshot, &self.slots);
+        let Some(before) = before.filter(|_| !is_new) else { return self.attached.ports(made, placement) };
+        let differences = snapshot.routes.since(&self.written.routes, Arc::ptr_eq);
+        let moved = differences.filter(|difference| match difference {
+            Difference::Changed(_, before, now) => !is_where(before, now),
+            Difference::Added(..) | Difference::Removed(..) => true,
+        });
+        let sides = moved.map(Difference::sides);
+        self.attached.moved(before, made, sides.map(|(before, now)| (before.map(|route| &**route), now.map(|route| &**route))))
     }
 }
 
@@ -166,6 +188,20 @@ fn compiled<'a>(
     let rule = (written.id.kind == ir::RouteKind::HttpRoute).then_some(written.id.rule);
     let names = RouteNames { kind: written.id.kind.name(), rule, route: written.id.name.clone(), versions };
     Route { id: written.id.clone(), names: Arc::new(names), serve }
+}
+
+/// Why a route that is good as it is written cannot be served here.
+fn closed(written: &ir::Route, compiled: &Route) -> Option<String> {
+    let written = written.serve.as_result().ok()?;
+    let fault = match &compiled.serve {
+        Err(fault) => fault,
+        Ok(serve) => {
+            let mut versions = written.versions.iter().zip(&serve.versions);
+            versions
+                .find_map(|(written, compiled)| compiled.backend.as_ref().err().filter(|_| written.backend.as_result().is_ok()))?
+        }
+    };
+    Some(fault.message())
 }
 
 /// Whether both take the same requests on the same listeners, with the same precedence.

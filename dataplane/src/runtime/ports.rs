@@ -63,7 +63,7 @@ impl Placement {
 }
 
 /// One listener.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listener {
     /// Its name.
     pub(crate) id: ListenerId,
@@ -76,7 +76,7 @@ pub(crate) struct Listener {
 }
 
 /// All listeners by port, the most specific host first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ports(BTreeMap<Port, Vec<Listener>>);
 
 impl Ports {
@@ -85,6 +85,11 @@ impl Ports {
         let listeners = self.0.entry(placement.port(written)).or_default();
         listeners.push(listener);
         listeners.sort_by_key(|listener| std::cmp::Reverse(HostRank::of(listener.hostname.as_ref())));
+    }
+
+    /// All listeners, to be changed.
+    pub(super) fn listeners_mut(&mut self) -> impl Iterator<Item = &mut Listener> {
+        self.0.values_mut().flatten()
     }
 
     /// All ports.

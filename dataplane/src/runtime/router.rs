@@ -8,6 +8,7 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method};
 use ir::{HostPattern, Match, PathMatch, ValuePattern};
@@ -16,6 +17,7 @@ use regex::Regex;
 use rustc_hash::FxHasher;
 
 type Table<V> = HashMap<Box<str>, V, BuildHasherDefault<FxHasher>>;
+type Hosts = HashMap<Arc<str>, Arc<Paths>, BuildHasherDefault<FxHasher>>;
 
 /// What a request offers to the router. The path is in its one normal form.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,7 @@ pub(crate) enum Miss {
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hit {
-    /// The route, by its place in the list that the router was built from.
+    /// The route, by its number.
     pub(crate) route: usize,
     /// Bytes of the path that the route's own path took.
     pub(crate) matched: usize,
@@ -55,21 +57,19 @@ pub(crate) struct Hit {
 /// One alternative of one route, as the router is told of it.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
-    /// The hosts; empty takes any.
-    pub(crate) hosts: &'a [HostPattern],
     /// The conditions.
     pub(crate) conditions: &'a Match,
-    /// The route's place in the caller's list, which is in order of age and name.
+    /// The route's number.
     pub(crate) route: usize,
 }
 
 /// All routes of one listener.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Router {
-    exact: Table<Paths>,
+    exact: Hosts,
     /// By the suffix without `*.`.
-    wildcard: Table<Paths>,
-    any: Option<Paths>,
+    wildcard: Hosts,
+    any: Option<Arc<Paths>>,
 }
 
 /// The paths of one host.
@@ -138,34 +138,28 @@ fn whole(pattern: &str) -> Option<Regex> {
 }
 
 impl Router {
-    /// Builds the router. A condition that does not compile takes its alternative out: the
-    /// translator has reported it and closed the route.
-    #[must_use]
-    pub(crate) fn new<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
-        let mut entries: Vec<_> =
-            entries.into_iter().map(|entry| (Precedence::of(entry.conditions, entry.route), entry)).collect();
+    /// Has these take the requests of a host, and nobody else; `None` is any host. They come in order of age and name.
+    /// A condition that does not compile takes its alternative out: the translator has reported it and closed the route.
+    pub(crate) fn set<'a>(&mut self, host: Option<&HostPattern>, entries: impl IntoIterator<Item = Entry<'a>>) {
+        let entries = entries.into_iter().enumerate();
+        let mut entries: Vec<_> = entries.map(|(place, entry)| (Precedence::of(entry.conditions, place), entry)).collect();
         // Whatever is added to a place is then added behind what goes before it.
         entries.sort_by(|(one, _), (other, _)| Precedence::first_to_last(one, other));
-        let mut router = Self::default();
+        let dots = match host {
+            Some(HostPattern::Wildcard(suffix)) => Some(suffix.matches('.').count() + 1),
+            Some(HostPattern::Exact(_)) | None => None,
+        };
+        let mut paths = Paths::default();
         for (_, entry) in &entries {
-            if entry.hosts.is_empty() {
-                router.any.get_or_insert_default().add(entry, None);
-            }
-            for host in entry.hosts {
-                match host {
-                    HostPattern::Exact(name) => router.exact.entry(name.as_ref().into()).or_default().add(entry, None),
-                    HostPattern::Wildcard(suffix) => {
-                        let dots = suffix.matches('.').count() + 1;
-                        let dots = entry.conditions.single_label.then_some(dots);
-                        router.wildcard.entry(suffix.as_ref().into()).or_default().add(entry, dots);
-                    }
-                }
-            }
+            paths.add(entry, dots.filter(|_| entry.conditions.single_label));
         }
-        for paths in router.exact.values_mut().chain(router.wildcard.values_mut()).chain(router.any.as_mut()) {
-            paths.depths.sort_unstable_by(|one, other| other.cmp(one));
+        paths.depths.sort_unstable_by(|one, other| other.cmp(one));
+        let paths = (!entries.is_empty()).then(|| Arc::new(paths));
+        match host {
+            None => self.any = paths,
+            Some(HostPattern::Exact(name)) => replace(&mut self.exact, name, paths),
+            Some(HostPattern::Wildcard(suffix)) => replace(&mut self.wildcard, suffix, paths),
         }
-        router
     }
 
     /// The route that takes this request.
@@ -188,7 +182,7 @@ impl Router {
         let exact = self.exact.get(host);
         let labels = if self.wildcard.is_empty() { "" } else { host };
         let wildcards = labels.match_indices('.').filter_map(|(dot, _)| self.wildcard.get(labels.get(dot + 1..)?));
-        exact.into_iter().chain(wildcards).chain(self.any.as_ref())
+        exact.into_iter().chain(wildcards).chain(self.any.as_ref()).map(|paths| &**paths)
     }
 }
 
@@ -251,6 +245,13 @@ impl Paths {
     fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         let places = self.exact.values().chain(self.prefix.values()).flat_map(Place::candidates);
         places.chain(self.regex.iter().map(|(_, candidate)| candidate))
+    }
+}
+
+fn replace(hosts: &mut Hosts, name: &Arc<str>, paths: Option<Arc<Paths>>) {
+    match paths {
+        Some(paths) => drop(hosts.insert(Arc::clone(name), paths)),
+        None => drop(hosts.remove(name)),
     }
 }
 

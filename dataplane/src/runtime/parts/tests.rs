@@ -65,7 +65,11 @@ impl World {
             0 => json!({"mode": "Anonymous"}),
             _ => json!({"mode": "Required", "methods": [{"jwt": {"providerRef": {"name": "corp"}}}]}),
         };
-        let hosts = if self.number(2) == 0 { json!(["a.example.com"]) } else { json!(["*.example.com"]) };
+        let hosts = match self.number(3) {
+            0 => json!(["a.example.com"]),
+            1 => json!(["*.example.com", "a.example.com"]),
+            _ => json!([]),
+        };
         let created = format!("2026-01-0{}T00:00:00Z", 1 + self.number(9));
         let route = json!({
             "metadata": {"name": format!("route-{number}"), "namespace": "shop", "creationTimestamp": created},
@@ -79,7 +83,9 @@ impl World {
 /// A runtime as text, without the numbers that every target has for itself.
 fn text(runtime: &Runtime) -> String {
     let ids = regex::Regex::new(r"Target \{ id: \d+").unwrap();
-    let routes = format!("{:#?} {:?}", runtime.routes.iter().map(|route| &route.id).collect::<Vec<_>>(), runtime.parts.routes);
+    let mut routes: Vec<String> = runtime.parts.slots.iter().map(|route| format!("{route:?}")).collect();
+    routes.sort();
+    let routes = format!("{routes:#?} {:?}", runtime.parts.closed);
     ids.replace_all(&routes, "Target").into_owned()
 }
 
@@ -97,7 +103,7 @@ fn taken(runtime: &Runtime) -> Vec<Option<RouteId>> {
             method: &method,
             headers: &headers,
         });
-        Some(runtime.routes[hit.ok()?.route].id.clone())
+        Some(runtime.parts.slots.get(hit.ok()?.route)?.id.clone())
     };
     requests.map(taker).collect()
 }
@@ -126,10 +132,9 @@ fn a_changed_runtime_is_what_is_compiled_from_scratch() {
         assert_eq!(taken(&changed), taken(&scratch), "step {step}");
         served += taken(&changed).iter().flatten().count();
         if let Some(before) = &before {
-            let is_kept = |(id, route): (&RouteId, &Arc<Route>)| {
-                before.parts.routes.get(id).is_some_and(|before| Arc::ptr_eq(before, route))
-            };
-            kept += changed.parts.routes.iter().filter(|entry| is_kept(*entry)).count();
+            let known = |id: &RouteId| before.parts.slots.get(before.parts.slots.number(id)?);
+            let is_kept = |route: &&Arc<Route>| known(&route.id).is_some_and(|before| Arc::ptr_eq(before, route));
+            kept += changed.parts.slots.iter().filter(is_kept).count();
         }
         before = Some(changed);
     }
