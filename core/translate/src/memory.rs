@@ -46,6 +46,8 @@ pub struct Memory {
     /// What each Gateway has of the routes.
     pub(crate) projections: Projections,
     snapshot: Snapshot,
+    /// The routes of `snapshot` as they were made, in a map that shares with the next ones what is the same.
+    made: SharedMap<RouteId, Arc<Route>>,
 }
 
 impl Memory {
@@ -62,7 +64,7 @@ impl Memory {
     }
 
     /// Puts what is as it was in the place of what is equal to it, so that whoever compares snapshots need not look into it.
-    /// Routes of shelves are the same already.
+    /// Routes of shelves are the same already; only those that were made since are looked into.
     pub(crate) fn share(&mut self, snapshot: &mut Snapshot) {
         keep(&self.snapshot.listeners, &mut snapshot.listeners);
         keep(&self.snapshot.keys, &mut snapshot.keys);
@@ -70,7 +72,19 @@ impl Memory {
         keep(&self.snapshot.services, &mut snapshot.services);
         keep(&self.snapshot.certificates, &mut snapshot.certificates);
         keep(&self.snapshot.models, &mut snapshot.models);
-        keep(&self.snapshot.routes, &mut snapshot.routes);
+        let made = std::mem::replace(&mut snapshot.routes, self.snapshot.routes.clone());
+        for difference in made.since(&self.made, Arc::ptr_eq) {
+            let id = difference.key();
+            let before = snapshot.routes.get(id);
+            match difference {
+                Difference::Added(_, route) | Difference::Changed(_, _, route) if before != Some(route) => {
+                    snapshot.routes.insert(id.clone(), Arc::clone(route));
+                }
+                Difference::Added(..) | Difference::Changed(..) => {}
+                Difference::Removed(..) => drop(snapshot.routes.remove(id)),
+            }
+        }
+        self.made = made;
         self.snapshot = snapshot.clone();
     }
 }
