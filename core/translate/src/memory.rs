@@ -299,10 +299,10 @@ impl<T: Kind> Shelf<T> {
         }
         self.items.reserve(places.len());
         for (name, known) in places {
-            let item = match (known, objects.get(&name)) {
-                (Some(item), _) => item,
-                (None, None) => continue,
-                (None, Some(written)) => {
+            let item = match known {
+                Some(item) => item,
+                None => {
+                    let Some(written) = objects.get(&name) else { continue };
                     let item = Box::new(Item::make(around, (&name, written), gathered, &make));
                     self.take_up(name.clone(), &item);
                     item
