@@ -9,6 +9,7 @@ use cause::{Check, CredentialReport, Denial, ObjectName, ObjectRef, RuleReport};
 use http::{HeaderValue, Method, Uri};
 use jiff::Timestamp;
 use policy::principal::{Principal, PrincipalKind};
+use smallvec::SmallVec;
 
 use crate::decision::DecisionId;
 use crate::trace::TraceContext;
@@ -115,6 +116,9 @@ fn text_of(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
+/// Reports of all credentials of a call, within its record where there is one: mostly there is.
+pub type CredentialReports = SmallVec<[CredentialReport; 1]>;
+
 /// What the steps proved so far. A step that was not reached, or refused, left `None`.
 #[derive(Clone, Debug)]
 pub struct Evidence {
@@ -127,7 +131,7 @@ pub struct Evidence {
     /// `screen`: the client's address.
     pub client: Option<IpAddr>,
     /// `identify`: every credential looked at.
-    pub credentials: Vec<CredentialReport>,
+    pub credentials: CredentialReports,
     /// `identify`: who calls.
     pub principal: Option<Principal>,
     /// `authorize`: the Allow rule that matched, or `None` where the route has none.
@@ -180,7 +184,7 @@ impl Evidence {
             generation,
             located: None,
             client: None,
-            credentials: Vec::new(),
+            credentials: CredentialReports::new_const(),
             principal: None,
             authorized: None,
             model: None,

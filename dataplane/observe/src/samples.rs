@@ -8,6 +8,7 @@ use cause::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 use policy::principal::{Facts, Principal, PrincipalKind};
+use smallvec::smallvec;
 
 use crate::decision::DecisionIds;
 use crate::evidence::{Evidence, Explained, HeadText, LimitLeft, Located, Metered, Outcome, Received, Record, RouteNames};
@@ -59,7 +60,7 @@ pub(crate) fn evidence(target: &str) -> Evidence {
     let mut evidence = Evidence::new(received, 7);
     evidence.located = Some(located(route()));
     evidence.client = Some("203.0.113.9".parse().unwrap());
-    evidence.credentials = vec![
+    evidence.credentials = smallvec![
         CredentialReport {
             source: "header X-Api-Key".into(),
             kind: CredentialKind::ApiKey,

@@ -136,8 +136,6 @@ async fn judge(
         }
         Ok(())
     };
-    // One report for each place that is looked at, in a record that many others wait behind.
-    evidence.credentials.reserve_exact(authentication.keys.len() + usize::from(authentication.takes_bearer()));
     for place in &authentication.keys {
         match key_at(context, parts, place, evidence) {
             Some(tried) => settle(tried, evidence)?,
@@ -148,7 +146,7 @@ async fn judge(
     if authentication.takes_bearer() {
         match bearer(context, parts, authentication, evidence).await {
             Some(tried) => settle(tried, evidence)?,
-            None if context.explaining => evidence.credentials.push(absent(&BEARER.into(), authentication.bearer_kind())),
+            None if context.explaining => evidence.credentials.push(absent(&BEARER, authentication.bearer_kind())),
             None => {}
         }
     }
@@ -235,11 +233,11 @@ fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence
 
 /// `Authorization: Bearer`: a key, a signed token, or a token that the issuer is asked about.
 async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentication, evidence: &Evidence) -> Option<Tried> {
-    let source: Arc<str> = BEARER.into();
+    let source = &*BEARER;
     let mut values = parts.headers.get_all(AUTHORIZATION).into_iter();
     let first = values.next()?;
     if values.next().is_some() {
-        return Some(ambiguous(&source, authentication.bearer_kind()));
+        return Some(ambiguous(source, authentication.bearer_kind()));
     }
     // Another scheme is no credential that this route looks at.
     let text = bearer_text(first)?;
@@ -247,20 +245,20 @@ async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentic
     if let Some(issuer) = &issuer
         && let Some(provider) = authentication.jwt.iter().find(|provider| provider.rules.issuer() == &**issuer)
     {
-        return Some(tokens::signed(context, text, provider, &source, evidence).await);
+        return Some(tokens::signed(context, text, provider, source, evidence).await);
     }
     if authentication.bearer_keys {
-        let tried = key(context, text, &source, evidence);
+        let tried = key(context, text, source, evidence);
         let known = tried.report.state != CredentialState::Unknown && tried.report.state != CredentialState::Malformed;
         if known || authentication.introspection.is_empty() && (authentication.jwt.is_empty() || issuer.is_none()) {
             return Some(tried);
         }
     }
     if !authentication.introspection.is_empty() {
-        let asked = tokens::introspected(context, text, &authentication.introspection, &source, evidence);
+        let asked = tokens::introspected(context, text, &authentication.introspection, source, evidence);
         return Some(Box::pin(asked).await);
     }
-    Some(tokens::unaccepted(text, issuer.is_some(), authentication, &source))
+    Some(tokens::unaccepted(text, issuer.is_some(), authentication, source))
 }
 
 /// The credential of a bearer scheme, whatever its case (RFC 9110 section 11.1); empty where it holds

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
-use cause::{Audience, Check, CredentialReport, Denial, Upstream as UpstreamCause};
+use cause::{Audience, Check, Denial, Upstream as UpstreamCause};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -17,7 +17,7 @@ use http_body::{Body, Frame};
 use llm::openai::response::UsageReader;
 use llm::openai::stream::{Ended, Relay};
 use observe::decision::DecisionId;
-use observe::evidence::{Evidence, Usage};
+use observe::evidence::{CredentialReports, Evidence, Usage};
 use upstream::body::BoxError;
 use upstream::{Cut, Lines, RequestBody, ResponseBody};
 
@@ -160,7 +160,7 @@ fn counted(usage: llm::Usage) -> Usage {
 /// What a caller is told when its stream is cut.
 struct Farewell {
     decision: DecisionId,
-    credentials: Vec<CredentialReport>,
+    credentials: CredentialReports,
     audience: Audience,
     docs: Arc<str>,
     backend: Arc<str>,

@@ -1,6 +1,6 @@
 //! How callers of a route prove who they are.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cause::CredentialKind;
 use http::HeaderName;
@@ -59,7 +59,7 @@ pub(crate) enum Challenge {
 }
 
 /// The place of bearer credentials, in words.
-pub(crate) const BEARER: &str = "Authorization: Bearer";
+pub(crate) static BEARER: LazyLock<Arc<str>> = LazyLock::new(|| "Authorization: Bearer".into());
 
 impl Authentication {
     /// Compiles a route's methods; `None` where it asks nobody. `provider` finds an issuer; the
@@ -145,7 +145,7 @@ impl Authentication {
     }
 
     fn bearer(&mut self) {
-        self.accept(&BEARER.into());
+        self.accept(&BEARER);
         self.challenge(Challenge::Bearer);
     }
 

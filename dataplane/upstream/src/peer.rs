@@ -31,7 +31,8 @@ pub(crate) struct Peer {
 
 struct Idle {
     h1: Box<H1>,
-    since: Instant,
+    /// How often it was swept past.
+    rounds: u32,
 }
 
 /// Connects that failed in a row, and until when the peer is tried last.
@@ -81,13 +82,8 @@ impl Peer {
             return shared.iter().find_map(H2::stream).map(Kept::Stream);
         }
         let mut idle = self.idle.borrow_mut();
-        let last = idle.pop()?;
-        if last.since.elapsed() > IDLE {
-            // Whatever lies below was used before it.
-            idle.clear();
-            return None;
-        }
-        Some(Kept::H1(last.h1))
+        // One that is too old was swept away.
+        idle.pop().map(|last| Kept::H1(last.h1))
     }
 
     /// Keeps a connection that is between two messages.
@@ -95,7 +91,7 @@ impl Peer {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_LIMIT {
             h1.rest();
-            idle.push(Idle { h1, since: Instant::now() });
+            idle.push(Idle { h1, rounds: 0 });
         }
     }
 
@@ -109,10 +105,14 @@ impl Peer {
         self.multiplexes.get() != Some(false)
     }
 
-    /// Closes connections that are old or ended. Returns whether any are left.
+    /// Closes connections that are old or ended, once each [`SWEEP`]: so no call looks at the clock for it. Returns
+    /// whether any are left.
     pub(crate) fn sweep(&self, now: Instant) -> bool {
         let mut idle = self.idle.borrow_mut();
-        idle.retain_mut(|kept| now.saturating_duration_since(kept.since) <= IDLE && kept.h1.is_alive());
+        idle.retain_mut(|kept| {
+            kept.rounds += 1;
+            kept.rounds <= IDLE_ROUNDS && kept.h1.is_alive()
+        });
         let mut shared = self.shared.borrow_mut();
         let long_ago = now.checked_sub(IDLE).unwrap_or(now);
         shared.retain(|h2| !h2.is_closed() && !h2.is_idle_since(long_ago));
@@ -182,6 +182,10 @@ impl Drop for Connecting {
 /// How long a connection is kept unused: shorter than the keep-alive of usual servers, which is
 /// 60 s and more, so that it is mostly us who close.
 const IDLE: Duration = Duration::from_secs(50);
+/// How often connections are looked at that nobody uses.
+pub(crate) const SWEEP: Duration = Duration::from_secs(5);
+/// Sweeps that a connection outlives unused.
+const IDLE_ROUNDS: u32 = 10;
 
 /// Connections kept unused.
 const IDLE_LIMIT: usize = 128;

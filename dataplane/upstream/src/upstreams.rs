@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::choose::Dice;
-use crate::peer::{Peer, PeerKey};
+use crate::peer::{Peer, PeerKey, SWEEP};
 use crate::resolve::{self, Lookup, Resolver};
 use crate::target::{Speech, Target};
 
@@ -156,9 +156,6 @@ async fn sweep(peers: Weak<RefCell<BTreeMap<PeerKey, Rc<Peer>>>>) {
         peers.borrow_mut().retain(|_, peer| peer.sweep(now) || Rc::strong_count(peer) > 1);
     }
 }
-
-/// How often connections are looked at that nobody uses.
-const SWEEP: Duration = Duration::from_secs(5);
 
 /// Target ids are small distinct numbers of our own: they are their own hash, spread over the
 /// upper bits that the table looks at first.

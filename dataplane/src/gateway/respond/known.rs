@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cause::{Check, CredentialReport, Denial};
+use cause::{Check, Denial};
 use http::{HeaderMap, Response, StatusCode, Version};
-use observe::evidence::{Evidence, RouteNames};
+use observe::evidence::{CredentialReports, Evidence, RouteNames};
 use upstream::ResponseBody;
 
 use super::Dialect;
@@ -43,7 +43,7 @@ struct Grounds {
     proven: bool,
     check: Check,
     denial: Denial,
-    credentials: Vec<CredentialReport>,
+    credentials: CredentialReports,
     route: Option<Arc<RouteNames>>,
 }
 
