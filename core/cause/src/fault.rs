@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use origin::FaultOrigin;
+
 use crate::{FieldPath, Fixer, Listed, ObjectRef, Status, Syntax};
 
 mod closed;
+mod origin;
 
 /// How bad a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

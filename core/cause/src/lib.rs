@@ -33,7 +33,7 @@ pub use address::Address;
 pub use credential::{Credential, CredentialKind, CredentialReport, CredentialState};
 pub use denial::Denial;
 pub use entry::{Action, Check, Entry, Fixer, Retry, Status};
-pub use fault::{BrokenReference, Fault, FaultCause, Severity, Unattached};
+pub use fault::{BrokenReference, Fault, FaultCause, FaultOrigin, Severity, Unattached};
 pub use field::{FieldPath, Segment, Syntax};
 pub use framing::{Framing, TargetFlaw};
 pub use limit::Limit;

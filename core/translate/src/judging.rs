@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, ObjectName, ObjectRef, Severity};
+use cause::{Fault, FaultOrigin, ObjectName, ObjectRef, Severity};
 use crds::v1alpha1 as written;
 use ir::{Dialect, Key, KeyId, KeySet, ModelEndpoint, Part, RouteId, RouteKind, Scheme, SharedMap, Snapshot};
 use jiff::Timestamp;
@@ -18,7 +18,6 @@ use crate::standings::{
     AiModelStanding, ApiKeyStanding, ApiRouteStanding, ClassStanding, GatewayConfigStanding, GatewayStanding,
     IdentityProviderStanding, ParentStanding, SERVING_LAST_GOOD, Standing, Standings, Verdict, told,
 };
-use crate::translation::is_of_own_text;
 use crate::world::{World, target};
 
 /// Most faults that one condition tells.
@@ -365,7 +364,7 @@ impl<'a> Errors<'a> {
 
     /// The first fault that nothing but a change of the object itself mends.
     fn own_text(&self, kind: &str, name: &ObjectName) -> Option<&'a Fault> {
-        self.of(kind, name).iter().find(|fault| is_of_own_text(&fault.cause)).copied()
+        self.of(kind, name).iter().find(|fault| fault.cause.origin() == FaultOrigin::Text).copied()
     }
 
     fn standing(&self, kind: &str, name: &ObjectName, is_kept: bool) -> Standing {
@@ -387,7 +386,7 @@ impl<'a> Errors<'a> {
         let resolved_refs = references
             .first()
             .map_or_else(|| Verdict::holds("ResolvedRefs"), |first| Verdict::fails(first.reason(), all_told(&references)));
-        let lasts = |fault: &&&Fault| is_of_own_text(&fault.cause);
+        let lasts = |fault: &&&Fault| fault.cause.origin() == FaultOrigin::Text;
         let stalled = if is_kept || own.iter().any(|fault| lasts(&fault)) {
             Some(Verdict { holds: true, ..accepted.clone() })
         } else {
@@ -409,19 +408,5 @@ fn all_told(faults: &[&Fault]) -> String {
 /// Whether a fault is about something that the object names and that calls need.
 fn is_of_reference(fault: &Fault) -> bool {
     let is_of_parent = fault.field.0.get(1).is_some_and(|field| *field == cause::Segment::Field("parentRefs".into()));
-    let names = matches!(
-        fault.cause,
-        FaultCause::ReferenceNotFound(_)
-            | FaultCause::ReferenceNotPermitted { .. }
-            | FaultCause::ReferenceBroken { .. }
-            | FaultCause::BackendNotFound(_)
-            | FaultCause::PortNotFound { .. }
-            | FaultCause::SecretNotFound(_)
-            | FaultCause::SecretKeyMissing { .. }
-            | FaultCause::SecretInvalid { .. }
-            | FaultCause::SecretNotOwned { .. }
-            | FaultCause::CertificateInvalid { .. }
-            | FaultCause::KindNotServed { .. }
-    );
-    names && !is_of_parent
+    fault.cause.origin() == FaultOrigin::Reference && !is_of_parent
 }

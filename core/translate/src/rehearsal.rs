@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use cause::{Fault, FaultCause, FieldPath, Segment, Severity};
+use cause::{Fault, FaultCause, FaultOrigin, FieldPath, Segment, Severity};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -100,49 +100,14 @@ fn meant(fault: &Fault) -> Option<FieldPath> {
 
 /// The field below the specification that a fault may keep from being decoded.
 fn unreadable(fault: &Fault) -> Option<FieldPath> {
-    let path = match &fault.cause {
-        FaultCause::FieldMissing { field } => fault.field.field(field),
+    let path = if let FaultCause::FieldMissing { field } = &fault.cause {
+        fault.field.field(field)
+    } else if judges_value(&fault.cause) && !matches!(fault.cause, FaultCause::OutOfBounds { .. }) {
         // A number where a version or a time is asked for is malformed, too.
-        FaultCause::TypeWrong { .. }
-        | FaultCause::BooleanAmbiguous { .. }
-        | FaultCause::ValueUnknown { .. }
-        | FaultCause::Malformed { .. } => fault.field.clone(),
-        // Their values have the type that is asked for.
-        FaultCause::FieldUnknown { .. }
-        | FaultCause::FieldDuplicate { .. }
-        | FaultCause::FieldIgnored { .. }
-        | FaultCause::OutOfBounds { .. }
-        | FaultCause::RuleViolated { .. }
-        | FaultCause::ItemDuplicate { .. }
-        | FaultCause::ObjectDuplicate { .. } => return None,
-        // No reader says these of a field.
-        FaultCause::Yaml { .. }
-        | FaultCause::PathUnusable { .. }
-        | FaultCause::KindMissing
-        | FaultCause::KindUnknown { .. }
-        | FaultCause::KindForeign { .. }
-        | FaultCause::ReferenceNotFound(_)
-        | FaultCause::ReferenceNotPermitted { .. }
-        | FaultCause::ReferenceBroken { .. }
-        | FaultCause::BackendNotFound(_)
-        | FaultCause::KindNotServed { .. }
-        | FaultCause::PortNotFound { .. }
-        | FaultCause::SecretNotFound(_)
-        | FaultCause::SecretKeyMissing { .. }
-        | FaultCause::SecretInvalid { .. }
-        | FaultCause::SecretNotOwned { .. }
-        | FaultCause::CertificateInvalid { .. }
-        | FaultCause::KeySetInvalid { .. }
-        | FaultCause::ExpressionInvalid { .. }
-        | FaultCause::RuleNeverMatches { .. }
-        | FaultCause::Conflict { .. }
-        | FaultCause::KeyDuplicate
-        | FaultCause::VersionDuplicate { .. }
-        | FaultCause::ListenerNotAllowed { .. }
-        | FaultCause::NoEffect { .. }
-        | FaultCause::ServingLastGood
-        | FaultCause::NotHere { .. }
-        | FaultCause::RouteBroken => return None,
+        fault.field.clone()
+    } else {
+        // Their values have the type that is asked for, or no reader says these of a field.
+        return None;
     };
     (path.0.len() >= WHOLE).then_some(path)
 }
@@ -171,46 +136,24 @@ enum Ground {
     Surroundings,
 }
 
-const fn ground(cause: &FaultCause) -> Ground {
-    match cause {
-        FaultCause::Yaml { .. }
-        | FaultCause::PathUnusable { .. }
-        | FaultCause::KindMissing
-        | FaultCause::KindUnknown { .. }
-        | FaultCause::KindForeign { .. }
-        | FaultCause::FieldUnknown { .. }
-        | FaultCause::FieldDuplicate { .. }
-        | FaultCause::FieldIgnored { .. }
-        | FaultCause::TypeWrong { .. }
-        | FaultCause::BooleanAmbiguous { .. }
-        | FaultCause::OutOfBounds { .. }
-        | FaultCause::Malformed { .. }
-        | FaultCause::ObjectDuplicate { .. }
-        | FaultCause::ExpressionInvalid { .. }
-        | FaultCause::KeyDuplicate
-        | FaultCause::VersionDuplicate { .. }
-        | FaultCause::ListenerNotAllowed { .. }
-        | FaultCause::ServingLastGood
-        | FaultCause::NotHere { .. } => Ground::Value,
-        FaultCause::ReferenceNotFound(_)
-        | FaultCause::ReferenceNotPermitted { .. }
-        | FaultCause::ReferenceBroken { .. }
-        | FaultCause::BackendNotFound(_)
-        | FaultCause::KindNotServed { .. }
-        | FaultCause::PortNotFound { .. }
-        | FaultCause::SecretNotFound(_)
-        | FaultCause::SecretKeyMissing { .. }
-        | FaultCause::SecretInvalid { .. }
-        | FaultCause::SecretNotOwned { .. }
-        | FaultCause::CertificateInvalid { .. } => Ground::Reference,
-        FaultCause::RuleViolated { .. } | FaultCause::ItemDuplicate { .. } => Ground::Presence,
+fn ground(cause: &FaultCause) -> Ground {
+    if cause.origin() == FaultOrigin::Reference {
+        Ground::Reference
+    } else if matches!(cause, FaultCause::RuleViolated { .. } | FaultCause::ItemDuplicate { .. }) {
+        Ground::Presence
+    } else if matches!(
+        cause,
         FaultCause::FieldMissing { .. }
-        | FaultCause::ValueUnknown { .. }
-        | FaultCause::KeySetInvalid { .. }
-        | FaultCause::RuleNeverMatches { .. }
-        | FaultCause::Conflict { .. }
-        | FaultCause::NoEffect { .. }
-        | FaultCause::RouteBroken => Ground::Surroundings,
+            | FaultCause::ValueUnknown { .. }
+            | FaultCause::KeySetInvalid { .. }
+            | FaultCause::RuleNeverMatches { .. }
+            | FaultCause::Conflict { .. }
+            | FaultCause::NoEffect { .. }
+            | FaultCause::RouteBroken
+    ) {
+        Ground::Surroundings
+    } else {
+        Ground::Value
     }
 }
 

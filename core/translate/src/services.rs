@@ -37,6 +37,20 @@ impl Services {
         result
     }
 
+    /// As [`Self::resolve`], for references that name Service and port apart: with the field that is wrong.
+    pub(crate) fn resolve_fields(
+        &mut self,
+        world: &World<'_>,
+        id: ServiceId,
+        faults: &mut Vec<Fault>,
+    ) -> Result<ServiceId, (&'static str, FaultCause)> {
+        match self.resolve(world, &id, faults) {
+            Ok(()) => Ok(id),
+            Err(cause @ FaultCause::PortNotFound { .. }) => Err(("port", cause)),
+            Err(cause) => Err(("name", cause)),
+        }
+    }
+
     /// Whether resolving a port comes to this.
     pub(crate) fn is(
         &mut self,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Severity};
+use cause::{Fault, FaultCause, FaultOrigin, FieldPath, ObjectName, ObjectRef, Severity};
 use ir::{Difference, Route, RouteId, Settings, SharedMap, Snapshot};
 use jiff::Timestamp;
 
@@ -165,53 +165,9 @@ impl Translation {
     /// are not among them, because an earlier version would refer to the same.
     #[must_use]
     pub fn refused(&self) -> BTreeSet<ObjectRef> {
-        let errors = self.faults.iter().filter(|fault| fault.severity == Severity::Error && is_of_own_text(&fault.cause));
+        let errors =
+            self.faults.iter().filter(|fault| fault.severity == Severity::Error && fault.cause.origin() == FaultOrigin::Text);
         // A listener that is refused takes none of the others down, so a Gateway needs no earlier version.
         errors.filter_map(|fault| fault.object.clone()).filter(|object| &*object.kind != gateways::KIND).collect()
-    }
-}
-
-/// Whether a fault lies in the object's own text, whatever other objects say.
-pub(crate) const fn is_of_own_text(cause: &FaultCause) -> bool {
-    match cause {
-        FaultCause::ReferenceNotFound(_)
-        | FaultCause::ReferenceNotPermitted { .. }
-        | FaultCause::ReferenceBroken { .. }
-        | FaultCause::BackendNotFound(_)
-        | FaultCause::KindNotServed { .. }
-        | FaultCause::PortNotFound { .. }
-        | FaultCause::SecretNotFound(_)
-        | FaultCause::SecretKeyMissing { .. }
-        | FaultCause::SecretInvalid { .. }
-        | FaultCause::SecretNotOwned { .. }
-        | FaultCause::CertificateInvalid { .. }
-        | FaultCause::Conflict { .. }
-        | FaultCause::KeyDuplicate
-        | FaultCause::ListenerNotAllowed { .. }
-        | FaultCause::ObjectDuplicate { .. }
-        | FaultCause::ServingLastGood => false,
-        FaultCause::Yaml { .. }
-        | FaultCause::PathUnusable { .. }
-        | FaultCause::KindMissing
-        | FaultCause::KindUnknown { .. }
-        | FaultCause::KindForeign { .. }
-        | FaultCause::FieldUnknown { .. }
-        | FaultCause::FieldMissing { .. }
-        | FaultCause::FieldDuplicate { .. }
-        | FaultCause::FieldIgnored { .. }
-        | FaultCause::TypeWrong { .. }
-        | FaultCause::BooleanAmbiguous { .. }
-        | FaultCause::ValueUnknown { .. }
-        | FaultCause::OutOfBounds { .. }
-        | FaultCause::Malformed { .. }
-        | FaultCause::RuleViolated { .. }
-        | FaultCause::ItemDuplicate { .. }
-        | FaultCause::KeySetInvalid { .. }
-        | FaultCause::ExpressionInvalid { .. }
-        | FaultCause::RuleNeverMatches { .. }
-        | FaultCause::VersionDuplicate { .. }
-        | FaultCause::NoEffect { .. }
-        | FaultCause::NotHere { .. }
-        | FaultCause::RouteBroken => true,
     }
 }

@@ -1,28 +1,7 @@
 //! Where requests go, and how they and their answers are changed.
 
-use std::net::SocketAddr;
-
 use crate::shop::{Echo, Shop, at, route};
-
-fn service(name: &str, address: SocketAddr) -> String {
-    let port = address.port();
-    format!(
-        "
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}, namespace: shop}}
-spec: {{ports: [{{name: http, port: 80}}]}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: {name}-1, namespace: shop, labels: {{kubernetes.io/service-name: {name}}}}}
-addressType: IPv4
-ports: [{{name: http, port: {port}}}]
-endpoints: [{{addresses: [127.0.0.1]}}]
-"
-    )
-}
+use crate::standard::service;
 
 #[tokio::test]
 async fn services_get_requests_by_weight() {

@@ -69,6 +69,42 @@ pub(super) fn rotation(world: &World) -> Result<(), Failure> {
     world.cluster.kubectl(&["delete", "apikey", "turned", "-n", SHOP]).map(drop)
 }
 
+/// Rotations while earlier texts are good still: up to four of those admit beside the newest, a fifth ends the oldest, and
+/// status tells of all.
+pub(super) fn rotations(world: &World) -> Result<(), Failure> {
+    world.cluster.apply(&format!(
+        "apiVersion: doorward.dev/v1alpha1\nkind: ApiKey\nmetadata: {{name: often, namespace: {SHOP}}}\n\
+         spec: {{issue: Generate, roles: [orders-reader], secretRef: {{name: often-key}}, rotation: {{every: 90d, overlap: 1h}}}}\n"
+    ))?;
+    condition(&world.cluster, &["apikey", "often", "-n", SHOP], "Ready", "True")?;
+    let with = |key: &str| get("/orders").with("x-api-key", key);
+    let mut texts = vec![key(&world.cluster, SHOP, "often-key")?];
+    for turn in 1..=EARLIER_TEXTS + 1 {
+        let rotate = format!("doorward.dev/rotate={turn}");
+        world.cluster.kubectl(&["annotate", "--overwrite", "apikey", "often", "-n", SHOP, &rotate])?;
+        texts.push(until(PATIENCE, "the key is rotated", || {
+            let found = key(&world.cluster, SHOP, "often-key").map_err(|failure| failure.to_string())?;
+            if texts.contains(&found) { Err("it is an old one".to_owned()) } else { Ok(found) }
+        })?);
+    }
+    let (ended, good) = texts.split_at(1);
+    for text in good {
+        world.until_answer("a text within its overlap admits", &with(text), 200)?;
+    }
+    let refused = world.until_answer("the oldest of too many is ended", &with(&ended[0]), 401)?;
+    let code = refused.field("doorward-code");
+    ensure(code == "credential.rotated", || format!("an ended text is refused as {code}"))?;
+    until(PATIENCE, "status lists the earlier texts", || {
+        let found = world.cluster.get(&["apikey", "often", "-n", SHOP]).map_err(|failure| failure.to_string())?;
+        let listed = found["status"]["earlierTexts"].as_array().map_or(0, Vec::len);
+        if listed == EARLIER_TEXTS + 1 { Ok(()) } else { Err(found["status"].to_string()) }
+    })?;
+    world.cluster.kubectl(&["delete", "apikey", "often", "-n", SHOP]).map(drop)
+}
+
+/// Earlier texts of a key that are good at once.
+const EARLIER_TEXTS: usize = 4;
+
 /// A route before its service.
 pub(super) fn missing_backend(world: &World) -> Result<(), Failure> {
     world.cluster.apply(&open_route("early", "late"))?;

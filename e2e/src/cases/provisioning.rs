@@ -2,8 +2,9 @@
 
 use xtask::Failure;
 
-use super::{World, ensure};
+use super::{World, answered, ensure};
 use crate::doorward::{self, PATIENCE, condition};
+use crate::http::Request;
 use crate::run::until;
 
 const NAMESPACE: &str = "crowded";
@@ -31,6 +32,43 @@ pub(super) fn taken(world: &World) -> Result<(), Failure> {
     doorward::programmed(&world.cluster, NAMESPACE, "web")?;
     asked_for(world)?;
     given_away(world)?;
+    world.cluster.kubectl(&["delete", "namespace", NAMESPACE]).map(drop)
+}
+
+/// A Gateway that is refused before it has anything is made nothing; one that has, keeps it and serves on.
+pub(super) fn refused(world: &World) -> Result<(), Failure> {
+    world.cluster.apply(&format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n---\n\
+         apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: late, namespace: {NAMESPACE}}}\n\
+         spec:\n  gatewayClassName: doorward\n  listeners: [{{name: http, port: 8082, protocol: HTTP}}]\n  \
+         infrastructure: {{parametersRef: {{group: doorward.dev, kind: GatewayConfig, name: late}}}}\n---\n\
+         apiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {{name: fixed, namespace: {NAMESPACE}}}\n\
+         spec:\n  parentRefs: [{{name: late}}]\n  path: /fixed\n  authentication: {{mode: Anonymous}}\n  \
+         versions: [{{version: 1.0.0, backend: {{response: {{status: 200, body: here}}}}}}]\n"
+    ))?;
+    let gateway = ["gateway", "late", "-n", NAMESPACE];
+    condition(&world.cluster, &gateway, "Accepted", "False")?;
+    let reason = ".status.conditions[?(@.type==\"Accepted\")].reason";
+    world.cluster.until_value(PATIENCE, &gateway, reason, "InvalidParameters")?;
+    let made = || {
+        let kinds = "deployments,services,serviceaccounts,poddisruptionbudgets";
+        world.cluster.kubectl(&["get", kinds, "-n", NAMESPACE, "-l", "gateway.networking.k8s.io/gateway-name=late", "-o", "name"])
+    };
+    let found = made()?;
+    ensure(found.is_empty(), || format!("a refused Gateway was made {found}"))?;
+    world.cluster.apply(&format!(
+        "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {{name: late, namespace: {NAMESPACE}}}\nspec: {{}}\n"
+    ))?;
+    doorward::programmed(&world.cluster, NAMESPACE, "late")?;
+    let address = doorward::address(&world.cluster, NAMESPACE, "late")?;
+    let fixed = Request::get("a.example.com", "/fixed");
+    until(PATIENCE, "the accepted Gateway serves", || answered(&fixed, address, 200))?;
+    let before = made()?;
+    world.cluster.kubectl(&["delete", "gatewayconfig", "late", "-n", NAMESPACE])?;
+    condition(&world.cluster, &gateway, "Accepted", "False")?;
+    let after = made()?;
+    ensure(before == after, || format!("refusing it changed what it has: {before} to {after}"))?;
+    until(PATIENCE, "what was accepted serves on", || answered(&fixed, address, 200))?;
     world.cluster.kubectl(&["delete", "namespace", NAMESPACE]).map(drop)
 }
 

@@ -29,6 +29,12 @@ pub(super) fn routes(world: &World) -> Result<(), Failure> {
     }
     let ip = world.gateway.ip().to_string();
     world.cluster.until_value(PATIENCE, &["ingress", "old", "-n", SHOP], ".status.loadBalancer.ingress[0].ip", &ip)?;
+    let other = r#"{"spec":{"ingressClassName":"somebody-else"}}"#;
+    world.cluster.kubectl(&["patch", "ingress", "old", "-n", SHOP, "--type=merge", "-p", other])?;
+    world.cluster.until_value(PATIENCE, &["ingress", "old", "-n", SHOP], ".status.loadBalancer", "{}")?;
+    until(PATIENCE, "an Ingress of another class ends", || {
+        answered(&Request::get("old.example.com", "/echo/1"), world.gateway, 404)
+    })?;
     world.cluster.kubectl(&["delete", "httproute/standard", "ingress/old", "-n", SHOP])?;
     until(PATIENCE, "the HTTPRoute ends", || answered(&Request::get("standard.example.com", "/s/1"), world.gateway, 404))
         .map(drop)

@@ -72,9 +72,5 @@ fn service(
     let bound = || FaultCause::OutOfBounds { bound: "must be from 1 to 65535".into() };
     let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| ("port", bound()))?;
     let id = ServiceId { name, port };
-    gathered.services.resolve(world, &id, &mut gathered.faults).map_err(|cause| {
-        let field = if matches!(cause, FaultCause::PortNotFound { .. }) { "port" } else { "name" };
-        (field, cause)
-    })?;
-    Ok(id)
+    gathered.services.resolve_fields(world, id, &mut gathered.faults)
 }

@@ -59,11 +59,7 @@ fn service_id(
         (None, None) => return Err(("name", FaultCause::FieldMissing { field: "port".into() })),
     };
     let id = ServiceId { name, port };
-    gathered.services.resolve(world, &id, &mut gathered.faults).map_err(|cause| {
-        let field = if matches!(cause, FaultCause::PortNotFound { .. }) { "port" } else { "name" };
-        (field, cause)
-    })?;
-    Ok(id)
+    gathered.services.resolve_fields(world, id, &mut gathered.faults)
 }
 
 /// The number of a Service's port that is given by name.
