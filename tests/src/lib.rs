@@ -14,6 +14,7 @@ pub mod client;
 pub mod described;
 pub mod examples;
 pub mod manifests;
+pub mod metrics;
 pub mod origin;
 pub mod page;
 pub mod pages;

@@ -1,19 +1,24 @@
-//! What of the charts is generated is what the code says now.
+//! What is generated of charts and guides is what the code says now.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::path::Path;
 
 use tests::charts::{install_manifest, permissions, place};
+use tests::metrics;
 
 /// With `DOORWARD_WRITE_GENERATED` set (`cargo xtask gen`), writes the file instead.
 fn check(path: &str, current: &str) {
-    let path = place(path).expect("tests run in a checkout");
+    check_file(&place(path).expect("tests run in a checkout"), current);
+}
+
+fn check_file(path: &Path, current: &str) {
     if std::env::var_os("DOORWARD_WRITE_GENERATED").is_some() {
-        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("the charts can be written");
-        fs::write(&path, current).expect("the charts can be written");
+        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("the checkout can be written");
+        fs::write(path, current).expect("the checkout can be written");
     }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
+    let committed = fs::read_to_string(path).unwrap_or_default();
     assert!(committed == current, "{} is stale: run `cargo xtask gen`", path.display());
 }
 
@@ -36,4 +41,10 @@ fn the_charts_are_current() {
     assert_eq!(present, names);
     check("doorward/generated/permissions.yaml", &permissions());
     check("install.yaml", &install_manifest().unwrap_or_else(|complaint| panic!("{complaint}")));
+}
+
+#[test]
+fn the_page_of_metrics_is_current() {
+    let root = xtask::places::root().expect("tests run in a checkout");
+    check_file(&root.join(metrics::PAGE), &metrics::page());
 }
