@@ -1,7 +1,7 @@
 //! What can be typed.
 
 use clap::builder::BoolishValueParser;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,15 +43,6 @@ pub(crate) enum Command {
     Demo(crate::demo::Args),
     /// Print the completions of a shell
     Completion(crate::completion::Args),
-}
-
-/// For people or for scripts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people
-    Text,
-    /// One JSON object
-    Json,
 }
 
 #[cfg(test)]

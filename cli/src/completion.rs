@@ -1,9 +1,7 @@
 //! `doorward completion`: the completions of a shell.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::arguments::Arguments;
 use crate::failure::{Exit, Failure};
 use crate::terminal::print;
 
@@ -21,12 +19,11 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Prints the completions.
+/// Prints the completions of `command`.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut command = Arguments::command();
+pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<Exit, Failure> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);

@@ -12,6 +12,7 @@ mod key;
 mod kubectl;
 mod management;
 mod operator;
+mod output;
 mod paths;
 mod run;
 mod signals;
@@ -21,7 +22,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command};
 use failure::{Exit, Failure};
@@ -52,7 +53,7 @@ fn perform(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Status(args) => wait_for(status::run(&args)),
         Command::Dataplane(args) => wait_for(dataplane::run(*args)),
         Command::Demo(args) => wait_for(demo::run(&args)),
-        Command::Completion(args) => completion::run(&args),
+        Command::Completion(args) => completion::run(&args, Arguments::command()),
     }
 }
 

@@ -7,9 +7,9 @@ use http::StatusCode;
 use observe::status::Status;
 
 use crate::address;
-use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
 use crate::management;
+use crate::output::Output;
 use crate::terminal::{print, print_json, style};
 
 const EXAMPLES: &str = "\

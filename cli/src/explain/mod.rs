@@ -14,9 +14,9 @@ use observe::decision::DecisionId;
 use observe::report::{InFile, Report, Verdict};
 
 use crate::address;
-use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
 use crate::management::{self, Answer};
+use crate::output::Output;
 use crate::paths;
 use crate::status::other_version;
 use crate::terminal::{print, print_json, style};

@@ -3,8 +3,8 @@
 use policy::cel::{Phase, Variable, variables};
 use serde_json::{Value, json};
 
-use crate::arguments::Output;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::terminal::{WIDTH, print, print_json};
 
 /// The phases, with where their expressions stand.

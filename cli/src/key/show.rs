@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use policy::key_text::{KeyForm, classify, digest, same_digest};
 use serde_json::{Value, json};
 
-use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
+use crate::output::Output;
 use crate::paths;
 use crate::terminal::{print, print_json};
 use crate::words;
