@@ -306,7 +306,7 @@ impl Gateway {
     }
 
     /// Stops listening, lets calls in flight end, then stops.
-    pub async fn drain(mut self) {
+    pub async fn drain(mut self, hurry: impl Future<Output = ()>) {
         let _ = self.ready.send(false);
         {
             let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
@@ -315,8 +315,7 @@ impl Gateway {
             }
             bound.clear();
         }
-        let patience = Duration::from_millis(self.handle.serving.runtime().settings.timeouts.drain_ms);
-        self.crew.drain(patience).await;
+        self.crew.drain(hurry).await;
         let _ = self.stop_issuers.send(true);
         if let Some(issuers) = self.issuers.take() {
             let _ = tokio::task::spawn_blocking(move || issuers.join()).await;

@@ -65,6 +65,11 @@ const ANSWER_BYTES: usize = 64 * 1024;
 
 /// What went wrong, in the owner's words.
 pub(crate) fn words(cause: &cause::Upstream) -> String {
-    let view = cause::view(&cause::Denial::Upstream(cause.clone()), cause::Audience::Owner, "");
-    view.detail
+    // No route's timeout holds for what the gateway itself asks.
+    let audience = if let cause::Upstream::Timeout { .. } | cause::Upstream::Silent { .. } = cause {
+        cause::Audience::Caller { disclosure: cause::Disclosure::Standard, proven: false }
+    } else {
+        cause::Audience::Owner
+    };
+    cause::view(&cause::Denial::Upstream(cause.clone()), audience, "").detail
 }

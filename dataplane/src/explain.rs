@@ -1,5 +1,5 @@
 //! What would become of a described request: the same checks on the same configuration, with
-//! nothing sent, counted or kept.
+//! nothing forwarded, counted or kept. A running gateway asks issuers what a real call would ask.
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -114,7 +114,8 @@ async fn judge(worker: &Worker, runtime: &Runtime, described: &Described, find: 
     let mut trail = Trail::default();
     evidence.explained = Some(Box::default());
     let now = Cell::new(worker.clock.monotonic());
-    let context = Context { runtime, worker, connection: &connection, now, explaining: true, live: find.is_none() };
+    let (live, present) = (find.is_none(), described.at.is_none());
+    let context = Context { runtime, worker, connection: &connection, now, explaining: true, live, present };
     let refused = admit(&context, &parts, &mut body, &mut evidence, &mut trail).await.err();
     let refused = refused.as_ref().map(|Rejection { check, denial }| (*check, denial));
     Report::of(&evidence, refused, &reader)

@@ -39,12 +39,23 @@ pub(crate) enum Command {
     Explain(Box<Described>, oneshot::Sender<Report>),
 }
 
+/// How far a worker has been told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stop {
+    /// It serves.
+    Not,
+    /// Calls in flight end first, for as long as the configuration lets them.
+    Gracefully,
+    /// They are cut.
+    AtOnce,
+}
+
 /// All workers.
 pub(crate) struct Crew(Vec<Member>);
 
 struct Member {
     commands: mpsc::UnboundedSender<Command>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stop>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -59,7 +70,7 @@ impl Crew {
         let mut members = Vec::with_capacity(recorders.len());
         for (number, (recorder, metrics)) in recorders.into_iter().enumerate() {
             let (commands, orders) = mpsc::unbounded_channel();
-            let (stop, stopped) = watch::channel(false);
+            let (stop, stopped) = watch::channel(Stop::Not);
             let (runtime, state, clock, seed) = (Arc::clone(runtime), Arc::clone(state), clock.clone(), random()?);
             let serve = move || {
                 // The pools belong to the thread, so the worker is made on it.
@@ -110,26 +121,35 @@ impl Crew {
         }
     }
 
-    /// Lets calls in flight end for at most `patience`, then stops all workers.
-    pub(crate) async fn drain(&mut self, patience: Duration) {
-        for member in &self.0 {
-            let _ = member.stop.send(true);
-        }
+    /// Lets calls in flight end for as long as the configuration says, or until `hurry` ends; then all workers have
+    /// stopped, and calls that did not end are cut.
+    pub(crate) async fn drain(&mut self, hurry: impl Future<Output = ()>) {
+        self.stop(Stop::Gracefully);
         let threads: Vec<_> = self.0.iter_mut().filter_map(|member| member.thread.take()).collect();
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
-        let _ = tokio::time::timeout(patience, joined).await;
+        let mut joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        tokio::select! {
+            _ = &mut joined => return,
+            () = hurry => self.stop(Stop::AtOnce),
+        }
+        let _ = joined.await;
+    }
+
+    fn stop(&self, how: Stop) {
+        for member in &self.0 {
+            let _ = member.stop.send(how);
+        }
     }
 }
 
 /// Runs one worker until it is told to stop and its connections have ended.
-async fn work(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, mut stopped: watch::Receiver<bool>) {
+async fn work(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, mut stopped: watch::Receiver<Stop>) {
     if worker.number == 0 {
         tokio::task::spawn_local(sweep(Rc::clone(&worker)));
     }
     loop {
         let order = tokio::select! {
             order = orders.recv() => order,
-            _ = stopped.wait_for(|stopped| *stopped) => None,
+            _ = stopped.wait_for(|stop| *stop >= Stop::Gracefully) => None,
         };
         match order {
             Some(Command::Swap(runtime, done)) => {
@@ -151,7 +171,13 @@ async fn work(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, 
             None => break,
         }
     }
-    worker.idle().await;
+    let patience = Duration::from_millis(worker.runtime().settings.timeouts.drain_ms);
+    // What is still in flight behind this ends with the thread's tasks, and leaves its record.
+    tokio::select! {
+        () = worker.idle() => {}
+        () = tokio::time::sleep(patience) => {}
+        _ = stopped.wait_for(|stop| *stop == Stop::AtOnce) => {}
+    }
 }
 
 /// Forgets unused counters now and then.

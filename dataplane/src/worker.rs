@@ -42,6 +42,8 @@ pub(crate) struct Worker {
     /// Connections that are open.
     pub(crate) open: OpenConnections,
     random: Cell<u64>,
+    /// When a connection was last complained of, in monotonic nanoseconds.
+    complained_at: Cell<Option<u64>>,
 }
 
 /// What a worker is made of, beside its configuration.
@@ -79,6 +81,7 @@ impl Worker {
             clock: parts.clock,
             open: OpenConnections::default(),
             random: Cell::new(parts.seed | 1),
+            complained_at: Cell::new(None),
         }
     }
 
@@ -99,6 +102,17 @@ impl Worker {
     /// Ends when no connection is open.
     pub(crate) async fn idle(&self) {
         self.open.idle().await;
+    }
+
+    /// Whether a connection may be complained of in the log: one a minute, since whoever can connect can cause it.
+    pub(crate) fn may_complain(&self) -> bool {
+        const PAUSE: u64 = 60_000_000_000;
+        let now = self.clock.monotonic();
+        let may = self.complained_at.get().is_none_or(|at| now.saturating_sub(at) >= PAUSE);
+        if may {
+            self.complained_at.set(Some(now));
+        }
+        may
     }
 
     /// A number for spreading load; not for secrets (xorshift64*).

@@ -49,7 +49,7 @@ impl Serving {
 
     /// Lets it stop.
     pub fn stop(self) {
-        self.runtime.block_on(self.gateway.drain());
+        self.runtime.block_on(self.gateway.drain(std::future::pending()));
     }
 }
 

@@ -98,7 +98,7 @@ impl Watched {
     /// A line of the log is not JSON.
     pub fn stop(self) -> Result<Left, String> {
         let handle = self.gateway.handle();
-        self.runtime.block_on(self.gateway.drain());
+        self.runtime.block_on(self.gateway.drain(std::future::pending()));
         let text = self.log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let records = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let records = records.map(|line| serde_json::from_slice(line).map_err(|error| error.to_string()));

@@ -85,7 +85,7 @@ impl Replica {
     /// Lets calls in flight end, and keeps what was served last.
     pub(crate) async fn end(self) {
         drop(self.subscriber);
-        self.gateway.drain().await;
+        self.gateway.drain(std::future::pending()).await;
         if let Some(sealer) = self.sealer {
             sealer.finish().await;
         }

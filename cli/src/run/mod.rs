@@ -246,10 +246,13 @@ impl Serving {
         if !self.quiet {
             tell("  stopping: calls in progress end first; Ctrl-C again stops at once\n");
         }
-        tokio::select! {
-            () = self.gateway.drain() => Ok(Exit::Fine),
-            () = signals::asked_to_stop() => Ok(Exit::Found),
-        }
+        let mut exit = Exit::Fine;
+        let hurry = async {
+            signals::asked_to_stop().await;
+            exit = Exit::Found;
+        };
+        self.gateway.drain(hurry).await;
+        Ok(exit)
     }
 
     /// Reads the manifests again and serves what they say now.

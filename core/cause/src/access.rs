@@ -59,6 +59,11 @@ pub struct RuleReport {
     pub failure: Option<RuleFailure>,
 }
 
+/// A rule that did not match, and why.
+fn tried(report: &RuleReport) -> String {
+    report.failure.as_ref().map_or_else(|| report.rule.to_string(), |failure| format!("{} ({failure})", report.rule))
+}
+
 /// Why access is refused.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Access {
@@ -149,6 +154,23 @@ impl Access {
             | Self::ScopeMissing { route, rule, .. }
             | Self::RuleError { route, rule, .. } => Some((route, rule)),
             Self::ConsumerNotAdmitted { .. } | Self::RouteNotGranted { .. } | Self::NoRuleMatched { .. } | Self::Refused => None,
+        }
+    }
+
+    /// What the API's owner does, who is not sent to himself.
+    pub(crate) fn owner_remedy(&self) -> Option<String> {
+        match self {
+            Self::ConsumerNotAdmitted { route, key } => {
+                Some(format!("Admit the namespace {} in `spec.consumers` of ApiRoute {route}, if it should be.", key.namespace))
+            }
+            Self::RuleDenied { route, rule } => {
+                Some(format!("Change the rule {rule} of ApiRoute {route}, if the call should be allowed."))
+            }
+            Self::NoRuleMatched { route, method, .. } => {
+                Some(format!("Let a rule of ApiRoute {route} allow {method} for this principal, if it should be allowed."))
+            }
+            Self::RuleError { route, rule, .. } => Some(format!("Mend the expression of the rule {rule} of ApiRoute {route}.")),
+            Self::RouteNotGranted { .. } | Self::RoleMissing { .. } | Self::ScopeMissing { .. } | Self::Refused => None,
         }
     }
 
@@ -248,7 +270,7 @@ impl Access {
                     None => tell(
                         entry(
                             "access.role_missing",
-                            Fixer::KeyOwner,
+                            Fixer::Caller,
                             Action::RequestRole,
                             "The principal lacks a role that this operation needs",
                         ),
@@ -267,7 +289,7 @@ impl Access {
                 }
             }
             Self::ScopeMissing { route, method, rule, needed, held, key, .. } => {
-                let of = |title| entry("access.scope_missing", Fixer::KeyOwner, Action::RefreshToken, title);
+                let of = |title| entry("access.scope_missing", Fixer::Caller, Action::RefreshToken, title);
                 match key {
                     Some(key) => tell(
                         of("Only a token can have the scope that this operation needs"),
@@ -292,7 +314,7 @@ impl Access {
                 }
             }
             Self::NoRuleMatched { route, method, rules } => {
-                let names: Vec<&Arc<str>> = rules.iter().map(|report| &report.rule).collect();
+                let tried: Vec<String> = rules.iter().map(tried).collect();
                 tell(
                     entry(
                         "access.no_rule_matched",
@@ -303,7 +325,7 @@ impl Access {
                     [
                         format_args!("{method} on {route} is allowed by none of its rules."),
                         format_args!("Ask the owner of {route} to allow {method} for this principal."),
-                        format_args!("Allow rules tried: {}.", Listed(&names)),
+                        format_args!("Allow rules tried: {}.", Listed(&tried)),
                     ],
                 );
             }

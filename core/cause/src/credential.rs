@@ -19,6 +19,9 @@ pub struct CredentialReport {
     /// The public id of the key, once the caller has proven to hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Arc<str>>,
+    /// The ApiKey of a text that is refused or that is one of two: for its owner, never for a caller.
+    #[serde(skip)]
+    pub key: Option<ObjectName>,
 }
 
 /// What a method of authentication accepts.

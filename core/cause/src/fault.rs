@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use meant::FieldMeant;
 pub use origin::FaultOrigin;
 
 use crate::{FieldPath, Fixer, Listed, ObjectRef, Status, Syntax};
 
 mod closed;
+mod meant;
 mod origin;
 
 /// How bad a fault is.
@@ -51,7 +53,7 @@ pub enum FaultCause {
     /// A kind of another group that is not used here.
     KindForeign { kind: Arc<str> },
     /// A field that the kind does not have.
-    FieldUnknown { field: Arc<str>, parent: Arc<str>, nearest: Option<Arc<str>> },
+    FieldUnknown { field: Arc<str>, parent: Arc<str>, meant: FieldMeant },
     /// A field that is needed.
     FieldMissing { field: Arc<str> },
     /// A key that stands twice in one map.
@@ -70,6 +72,8 @@ pub enum FaultCause {
     Malformed { syntax: Syntax, suggestion: Option<Arc<str>> },
     /// A rule of the kind, as an API server would say it.
     RuleViolated { message: Arc<str> },
+    /// Text that does not match the pattern of its field.
+    PatternMismatch { pattern: Arc<str>, meant: Option<Arc<str>> },
     /// Two items of a list with the same key.
     ItemDuplicate { key: Arc<str> },
     /// The same object twice, differently.
@@ -83,7 +87,7 @@ pub enum FaultCause {
     /// A backend Service that does not exist.
     BackendNotFound(BrokenReference),
     /// A Service without this port.
-    PortNotFound { service: ObjectRef, port: u16, known: Vec<u16> },
+    PortNotFound { service: ObjectRef, port: Arc<str>, known: Vec<Arc<str>> },
     /// A Secret that does not exist.
     SecretNotFound(BrokenReference),
     /// A Secret or ConfigMap without this key.
@@ -262,15 +266,10 @@ impl FaultCause {
                 format_args!("`{kind}` is passed over: Doorward does not use it"),
                 format_args!(""),
             ),
-            Self::FieldUnknown { field, parent, nearest: None } => tell(
+            Self::FieldUnknown { field, parent, meant } => tell(
                 row("config.unknown_field", "Invalid", BROKEN),
                 format_args!("`{field}` is not a field of {parent}"),
-                format_args!("Remove `{field}`, or move it to where it belongs."),
-            ),
-            Self::FieldUnknown { field, parent, nearest } => tell(
-                row("config.unknown_field", "Invalid", BROKEN),
-                format_args!("`{field}` is not a field of {parent}"),
-                format_args!("{}", DidYouMean(nearest)),
+                format_args!("{}", meant.remedy(field)),
             ),
             Self::FieldMissing { field } => tell(
                 row("config.missing_field", "Invalid", BROKEN),
@@ -324,9 +323,19 @@ impl FaultCause {
                 format_args!("not {}", syntax.describe()),
                 format_args!("Write {}.", syntax.describe()),
             ),
-            Self::RuleViolated { message } => {
-                tell(row("config.rule_violated", "Invalid", BROKEN), format_args!("{message}"), format_args!(""))
-            }
+            Self::RuleViolated { message } => tell(
+                row("config.rule_violated", "Invalid", BROKEN),
+                format_args!("{message}"),
+                format_args!("Change it accordingly."),
+            ),
+            Self::PatternMismatch { pattern, meant } => tell(
+                row("config.rule_violated", "Invalid", BROKEN),
+                format_args!("must match the pattern `{pattern}`"),
+                format_args!(
+                    "{}",
+                    meant.as_ref().map_or_else(|| "Change it accordingly.".to_owned(), |_| DidYouMean(meant).to_string())
+                ),
+            ),
             Self::ItemDuplicate { key } => tell(
                 row("config.duplicate_item", "Invalid", BROKEN),
                 format_args!("two items have the key `{key}`"),

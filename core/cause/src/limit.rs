@@ -18,12 +18,14 @@ pub enum Limit {
         limit: Arc<str>,
         /// Requests a window.
         requests: u64,
+        /// How many of them may come at once.
+        burst: u32,
         /// The window, in seconds.
         window_seconds: u64,
         /// When one more call is admitted.
         retry_at: Timestamp,
         /// Whole seconds until then, at least 1.
-        retry_after_seconds: u64,
+        retry_after_seconds: u32,
     },
     /// The gateway keeps no more counters.
     StoreFull {
@@ -35,7 +37,7 @@ pub enum Limit {
 impl Limit {
     pub(crate) fn tell(&self, tell: Tell<'_>) {
         match self {
-            Self::Requests { holder, limit, requests, window_seconds, retry_at, retry_after_seconds } => tell(
+            Self::Requests { holder, limit, requests, burst, window_seconds, retry_at, retry_after_seconds } => tell(
                 Entry {
                     code: "limit.requests",
                     status: Status::new(429),
@@ -46,8 +48,10 @@ impl Limit {
                 },
                 [
                     format_args!(
-                        "The limit {limit} admits {requests} {} in {window_seconds} s, used up until {retry_at}.",
-                        if *requests == 1 { "request" } else { "requests" }
+                        "The limit {limit} admits {requests} {} in {window_seconds} s{}{}, used up until {retry_at}.",
+                        if *requests == 1 { "request" } else { "requests" },
+                        if u64::from(*burst) < *requests { ", at once no more than " } else { "" },
+                        if u64::from(*burst) < *requests { burst.to_string() } else { String::new() }
                     ),
                     format_args!("Send the request again in {retry_after_seconds} s; spread calls over the window."),
                     format_args!("The limit {limit} is in `spec.limits` of {holder}."),

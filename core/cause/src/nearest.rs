@@ -16,6 +16,40 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, known)| known.into())
 }
 
+/// The nearest name or, where none is near, the one that shares most with it: its beginning (`hosts` and
+/// `hostnames`), or all of the shorter one at either end (`rateLimits` and `limits`).
+pub fn nearest_or_related<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<Arc<str>> {
+    nearest(name, known.clone()).or_else(|| related(name, known))
+}
+
+fn related<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<Arc<str>> {
+    let typed = folded(name);
+    known
+        .into_iter()
+        .filter_map(|known| Some((std::cmp::Reverse(shared(&typed, &folded(known))?), known.len(), known)))
+        .min()
+        .map(|(_, _, known)| known.into())
+}
+
+/// How many letters two names have in common at one end, where these are most of the first or all of the shorter.
+fn shared(typed: &[char], known: &[char]) -> Option<usize> {
+    /// Fewer say nothing: `ref` ends many names.
+    const FEWEST: usize = 4;
+    let alike = |(left, right): &(&char, &char)| left == right;
+    let beginning = typed.iter().zip(known).take_while(alike).count();
+    let is_beginning = beginning == typed.len().min(known.len()) || beginning * 4 >= typed.len() * 3;
+    // `rateLimit` is one of `limits`.
+    let (one, other) = (singular(typed), singular(known));
+    let end = one.iter().rev().zip(other.iter().rev()).take_while(alike).count();
+    let is_end = end == one.len().min(other.len());
+    let count = if is_beginning { beginning } else { 0 }.max(if is_end { end } else { 0 });
+    (count >= FEWEST).then_some(count)
+}
+
+fn singular(name: &[char]) -> &[char] {
+    name.strip_suffix(&['s']).unwrap_or(name)
+}
+
 /// The letters alone: `max-body-bytes` means `maxBodyBytes`.
 fn folded(name: &str) -> Vec<char> {
     const LONGEST: usize = 80;
@@ -63,5 +97,28 @@ mod tests {
         check("x", None);
         check("timeout", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_related_name_is_better_than_none() {
+        let check = |name: &str, expected: Option<&str>| {
+            let known = ["hostnames", "path", "limits", "maxBodyBytes", "jwks", "traffic", "parentRefs", "backend", "methods"];
+            assert_eq!(nearest_or_related(name, known).as_deref(), expected, "{name}");
+        };
+        check("hosts", Some("hostnames"));
+        check("host", Some("hostnames"));
+        check("pathType", Some("path"));
+        check("rateLimits", Some("limits"));
+        check("rateLimit", Some("limits"));
+        check("maxBody", Some("maxBodyBytes"));
+        check("jwksUri", Some("jwks"));
+        check("backendRefs", Some("backend"));
+        check("limts", Some("limits"));
+        check("parent", Some("parentRefs"));
+        check("hat", None);
+        check("refs", None);
+        check("timeout", None);
+        check("method", Some("methods"));
+        check("meta", None);
     }
 }

@@ -42,6 +42,8 @@ pub enum Token {
     AlgorithmNotAllowed {
         /// The algorithms that are accepted.
         accepted: Vec<Arc<str>>,
+        /// Whether it is one of them, and the key that the token's `kid` names is for another.
+        by_key: bool,
     },
     /// A `crit` header names an extension that is not understood (RFC 7515 section 4.1.11).
     CriticalHeader,
@@ -51,6 +53,8 @@ pub enum Token {
     IssuerUnknown {
         /// Issuers that the route accepts.
         accepted: Vec<Arc<str>>,
+        /// The issuer that the token claims, as it may be shown to the owner.
+        found: Arc<str>,
     },
     /// No key of the issuer has the token's `kid`.
     KeyUnknown {
@@ -91,8 +95,12 @@ pub enum Token {
     },
     /// `aud` names none of the provider's audiences.
     AudienceWrong {
+        /// The provider.
+        provider: ObjectName,
         /// The audiences that are accepted.
         accepted: Vec<Arc<str>>,
+        /// The audiences of the token, as they may be shown to the owner.
+        found: Arc<str>,
     },
     /// A required claim is absent or of the wrong type.
     ClaimMissing {
@@ -155,7 +163,15 @@ impl Token {
                     format_args!(""),
                 ],
             ),
-            Self::AlgorithmNotAllowed { accepted } => tell(
+            Self::AlgorithmNotAllowed { by_key: true, .. } => tell(
+                refused("token.algorithm_not_allowed", Action::ReplaceCredential, "The token's algorithm is not accepted"),
+                [
+                    format_args!("The key that the token's kid names is not for the token's algorithm."),
+                    format_args!("Have the issuer name in kid the key that it signs with."),
+                    format_args!("See `alg` and `kty` of that key in the key set."),
+                ],
+            ),
+            Self::AlgorithmNotAllowed { accepted, by_key: false } => tell(
                 refused("token.algorithm_not_allowed", Action::ReplaceCredential, "The token's algorithm is not accepted"),
                 [
                     format_args!("Tokens must be signed with one of {}.", Listed(accepted)),
@@ -183,12 +199,14 @@ impl Token {
                     format_args!(""),
                 ],
             ),
-            Self::IssuerUnknown { accepted } => tell(
+            Self::IssuerUnknown { accepted, found } => tell(
                 refused("token.issuer_unknown", Action::ReplaceCredential, "The token's issuer is not accepted here"),
                 [
                     format_args!("This API accepts tokens of {}.", Listed(accepted)),
                     format_args!("Get a token from one of {}.", Listed(accepted)),
-                    format_args!("Add a `jwt` method whose provider has the token's issuer, if it should be admitted."),
+                    format_args!(
+                        "The token claims the issuer {found}; add a `jwt` method whose provider has it, if it should be admitted."
+                    ),
                 ],
             ),
             Self::KeyUnknown { provider } => tell(
@@ -239,12 +257,12 @@ impl Token {
                     format_args!("See `spec.maxAge` of the IdentityProvider."),
                 ],
             ),
-            Self::AudienceWrong { accepted } => tell(
+            Self::AudienceWrong { provider, accepted, found } => tell(
                 refused("token.audience_wrong", Action::RefreshToken, "The token is for another audience"),
                 [
                     format_args!("The token's aud names none of {}.", Listed(accepted)),
                     format_args!("Ask the issuer for a token with one of the audiences {}.", Listed(accepted)),
-                    format_args!("See `spec.audiences` of the IdentityProvider."),
+                    format_args!("The token is for {found}; see `spec.audiences` of IdentityProvider {provider}."),
                 ],
             ),
             Self::ClaimMissing { claim } => tell(

@@ -59,6 +59,13 @@ pub enum Upstream {
         /// Milliseconds allowed.
         limit_ms: u64,
     },
+    /// Within its answer nothing came for too long.
+    Silent {
+        /// The backend.
+        backend: Arc<str>,
+        /// Milliseconds allowed between two parts.
+        limit_ms: u64,
+    },
     /// The connection ended before the answer was complete.
     Reset {
         /// The backend.
@@ -183,7 +190,18 @@ impl Upstream {
                 [
                     format_args!("The service did not answer within {limit_ms} ms."),
                     format_args!("{again}"),
-                    format_args!("{backend} took longer than {limit_ms} ms; see `spec.traffic.timeout`."),
+                    format_args!(
+                        "{backend} took longer than {limit_ms} ms; see `spec.traffic.timeout` of the ApiRoute, `timeouts` of \
+                        the HTTPRoute's rule, or `spec.timeouts.response` of the GatewayConfig."
+                    ),
+                ],
+            ),
+            Self::Silent { backend, limit_ms } => tell(
+                entry("upstream.timeout", 504, Fixer::ApiOwner, Retry::Later, "The service does not answer in time"),
+                [
+                    format_args!("The service's answer began, and then nothing came for {limit_ms} ms."),
+                    format_args!("{again}"),
+                    format_args!("{backend} sent nothing for {limit_ms} ms; see `spec.timeouts.stream` of the GatewayConfig."),
                 ],
             ),
             Self::Reset { backend, reason } => tell(

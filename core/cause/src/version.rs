@@ -10,12 +10,14 @@ use crate::{Action, Entry, Fixer, Listed, ObjectName, Retry, Status, Tell};
 /// Why no version took the request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Version {
-    /// What the caller wrote is not a semver requirement.
+    /// What the caller wrote is not a semver requirement, or stands there twice.
     Malformed {
         /// The route.
         route: ObjectName,
         /// Where it was written, such as `header Api-Version`.
         source: Arc<str>,
+        /// Whether there are several values, whatever each says.
+        repeated: bool,
         /// Versions that can be asked for: neither Draft nor Retired.
         available: Vec<Arc<str>>,
     },
@@ -55,7 +57,15 @@ impl Version {
         let entry =
             |code, status, by, action, title| Entry { code, status: Status::new(status), by, action, retry: Retry::Never, title };
         match self {
-            Self::Malformed { route, source, available } => tell(
+            Self::Malformed { route, source, repeated: true, available } => tell(
+                entry("version.malformed", 400, Fixer::Caller, Action::UseVersion, "The version asked for is not a version"),
+                [
+                    format_args!("The {source} is there more than once; {route} has {}.", Listed(available)),
+                    format_args!("Send the {source} once, with one of {}.", Listed(available)),
+                    format_args!(""),
+                ],
+            ),
+            Self::Malformed { route, source, repeated: false, available } => tell(
                 entry("version.malformed", 400, Fixer::Caller, Action::UseVersion, "The version asked for is not a version"),
                 [
                     format_args!(

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Access, Action, Credential, Denial, Entry, Fixer, Limit, Retry, Status};
+use crate::{Access, Action, Address, Credential, Denial, Entry, Fixer, Limit, Retry, Status};
 
 /// How much a caller that has proven a credential may learn (`GatewayConfig.spec.disclosure`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
@@ -80,32 +80,16 @@ pub fn documentation(base: &str, code: &str) -> String {
 /// What this reader may see of this cause. `docs` is the base address of the pages.
 #[must_use]
 pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
-    let minimal;
-    let denial = match (audience, denial) {
-        (Audience::Caller { disclosure: Disclosure::Minimal, .. }, Denial::Credential(cause)) if hides(cause) => {
-            minimal = Denial::Credential(Credential::Refused);
-            &minimal
-        }
-        (Audience::Caller { disclosure: Disclosure::Minimal, .. }, Denial::Token(_))
-            if denial.entry().status == Status::new(401) =>
-        {
-            minimal = Denial::Credential(Credential::Refused);
-            &minimal
-        }
-        (Audience::Caller { disclosure: Disclosure::Minimal, .. }, Denial::Access(_))
-            if denial.entry().status == Status::new(403) =>
-        {
-            minimal = Denial::Access(Access::Refused);
-            &minimal
-        }
-        _ => denial,
-    };
-    let shows_credentials = !matches!(denial, Denial::Credential(Credential::Refused) | Denial::Access(Access::Refused));
+    let is_minimal = matches!(audience, Audience::Caller { disclosure: Disclosure::Minimal, .. });
+    let class = if is_minimal { class(denial) } else { None };
+    let denial = class.as_ref().unwrap_or(denial);
     let everything = match audience {
         Audience::Owner => true,
         Audience::Caller { disclosure, proven } => disclosure == Disclosure::Full && proven,
     };
-    let rule = if let Denial::Access(access) = denial {
+    let rule = if is_minimal {
+        None
+    } else if let Denial::Access(access) = denial {
         access.rule().map(|(route, rule)| format!("{route}/{rule}"))
     } else if let Denial::Limit(Limit::Requests { holder, limit, .. }) = denial {
         Some(format!("{}/{limit}", holder.name))
@@ -119,9 +103,15 @@ pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
     } else {
         None
     };
+    let own_remedy = match (audience, denial) {
+        (Audience::Owner, Denial::Access(access)) => access.owner_remedy(),
+        (_, _) => None,
+    };
     let mut seen = None;
     let mut see = |entry: Entry, [detail, remedy, owner]: [std::fmt::Arguments<'_>; 3]| {
-        let mut detail = detail.to_string();
+        // What an owner called his rules is told to none that may learn the class alone.
+        let names_rule = is_minimal && matches!(denial, Denial::Access(_));
+        let mut detail = if names_rule { format!("{}.", entry.title) } else { detail.to_string() };
         if everything {
             use std::fmt::Write as _;
             let before = detail.len();
@@ -136,14 +126,14 @@ pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
             detail,
             rule: rule.clone(),
             remedy: Remedy {
-                text: remedy.to_string(),
+                text: own_remedy.clone().unwrap_or_else(|| remedy.to_string()),
                 action: entry.action,
                 by: entry.by,
                 docs: documentation(docs, entry.code),
                 retry_at,
             },
             retryable: entry.retry == Retry::Later,
-            shows_credentials,
+            shows_credentials: !is_minimal,
         });
     };
     match (denial, audience) {
@@ -151,6 +141,25 @@ pub fn view(denial: &Denial, audience: Audience, docs: &str) -> View {
         (_, _) => denial.tell(&mut see),
     }
     seen.unwrap_or_else(|| untold(docs))
+}
+
+/// What Minimal disclosure says instead of a cause: its class.
+fn class(denial: &Denial) -> Option<Denial> {
+    let status = denial.entry().status;
+    let is_credential = if let Denial::Credential(cause) = denial {
+        hides(cause)
+    } else {
+        matches!(denial, Denial::Token(_)) && status == Status::new(401)
+    };
+    // Which key may be used from where tells that the key is good.
+    let is_access = matches!(denial, Denial::Access(_) | Denial::Address(Address::KeyNotAllowed { .. }));
+    if is_credential {
+        Some(Denial::Credential(Credential::Refused))
+    } else if is_access && status == Status::new(403) {
+        Some(Denial::Access(Access::Refused))
+    } else {
+        None
+    }
 }
 
 /// Whether Minimal disclosure hides which of these it is.

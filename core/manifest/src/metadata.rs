@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cause::{FaultCause, Syntax, nearest};
+use cause::{FaultCause, Syntax};
 
-use crate::schema::{At, Run, check_key, check_syntax};
+use crate::schema::{At, Run, check_key, check_syntax, one_of};
 use crate::tree::{Node, Value};
 
 /// What an API server writes or takes besides; accepted, and read by nobody here.
@@ -52,7 +52,7 @@ pub(crate) fn check(run: &mut Run<'_>, root: &Node, is_namespaced: bool) {
                 let cause = FaultCause::FieldUnknown {
                     field: key.into(),
                     parent: "`metadata`".into(),
-                    nearest: nearest(key, READ.into_iter().chain(OTHERS)),
+                    meant: one_of(key, READ.into_iter().chain(OTHERS)),
                 };
                 run.find_at(&at, entry.key_span, cause);
             }

@@ -7,6 +7,7 @@
 mod bounds;
 mod check;
 mod compile;
+mod meant;
 mod syntax;
 mod words;
 
@@ -19,6 +20,7 @@ use regex::Regex;
 
 pub(crate) use check::{At, Finding, Run, check, check_key, check_syntax};
 pub(crate) use compile::compile;
+pub(crate) use meant::one_of;
 
 /// A schema that cannot be used; a defect of the kind, never of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

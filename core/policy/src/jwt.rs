@@ -12,6 +12,8 @@ mod compact;
 mod key_set;
 mod rules;
 
+use std::sync::Arc;
+
 use cause::{Token, TokenPart};
 use jiff::Timestamp;
 
@@ -26,7 +28,7 @@ use key_set::Search;
 pub(crate) use claims::principal;
 
 /// Bytes that a token may have.
-pub const LONGEST: usize = 16 * 1024;
+pub const LONGEST: usize = 32 * 1024;
 
 /// A token that was found good.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +72,14 @@ pub fn peek_issuer(text: &str) -> Option<String> {
     compact::issuer(text)
 }
 
+/// A claim as it may be shown to an owner: bounded, since a stranger may have written it.
+#[must_use]
+pub fn shown_claim(text: &str) -> Arc<str> {
+    const LETTERS: usize = 200;
+    let shown: String = text.chars().take(LETTERS).collect();
+    if shown.is_empty() { "an empty text".into() } else { shown.into() }
+}
+
 /// Why a text that claims no issuer is not taken for a token of any.
 #[must_use]
 pub fn malformed(text: &str) -> Token {
@@ -91,12 +101,13 @@ pub fn malformed(text: &str) -> Token {
 pub fn verify(text: &str, rules: &Rules, keys: &KeySet, now: Timestamp) -> Result<Verified, Refused> {
     let token = Compact::read(text)?;
     let header = token.header()?;
-    let not_allowed = || Token::AlgorithmNotAllowed { accepted: rules.accepted.clone() };
-    let algorithm = header.algorithm.filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(not_allowed)?;
+    let not_allowed = |by_key| Token::AlgorithmNotAllowed { accepted: rules.accepted.clone(), by_key };
+    let algorithm = header.algorithm.filter(|algorithm| rules.algorithms.contains(algorithm));
+    let algorithm = algorithm.ok_or_else(|| not_allowed(false))?;
     match keys.verify(header.kid.as_deref(), algorithm, token.signed, &token.signature) {
         Search::Verified => {}
         Search::KeyUnknown => return Err(Refused::KeyUnknown),
-        Search::AlgorithmNotAllowed => return Err(not_allowed().into()),
+        Search::AlgorithmNotAllowed => return Err(not_allowed(true).into()),
         Search::Invalid => return Err(Token::SignatureInvalid { provider: rules.name().clone() }.into()),
     }
     let claims = strict::object(&token.payload).ok_or(Token::Malformed { part: TokenPart::Claims })?;

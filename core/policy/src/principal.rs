@@ -77,6 +77,12 @@ impl Principal {
         })
     }
 
+    /// Whether another credential proves the same principal; two keys of one consumer do, whatever their roles.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.kind, &self.name, &self.team, &self.provider) == (other.kind, &other.name, &other.team, &other.provider)
+    }
+
     /// The principal of a key.
     #[must_use]
     pub fn of_key(key: &ir::Key) -> Self {

@@ -147,11 +147,13 @@ impl Versions {
                 }
             };
             let Some((text, chosen, segment)) = named else { continue };
+            let repeated = text.is_err();
             let requirement = text.ok().and_then(|text| Some((Requirement::parse(&text)?, text)));
             let Some((requirement, text)) = requirement else {
                 return Err(cause::Version::Malformed {
                     route: self.known.route.clone(),
                     source: source.name(),
+                    repeated,
                     available: self.known.available.clone(),
                 });
             };

@@ -77,7 +77,11 @@ fn authentication(
             && !issuers.insert(Arc::clone(&provider.issuer))
         {
             // A token goes to the one method that names its issuer.
-            report.close(&at.field("jwt").field("providerRef"), FaultCause::ItemDuplicate { key: Arc::clone(&provider.issuer) });
+            let message = format!(
+                "another method names an IdentityProvider of the issuer {}; one with the audiences of both takes all its tokens",
+                provider.issuer
+            );
+            report.close(&at.field("jwt").field("providerRef"), FaultCause::RuleViolated { message: message.into() });
         } else if let Some(first) = methods.iter().position(|other| *other == method) {
             let message = format!("`methods[{first}]` says the same");
             report.close(&at, FaultCause::RuleViolated { message: message.into() });

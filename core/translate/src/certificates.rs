@@ -7,8 +7,9 @@ use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use crds::standard::Gateway;
 use gateway_api::apis::standard::gateways as api;
 use ir::{Certificate, CertificateId, Part, Secret};
-use rustls_pki_types::PrivateKeyDer;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::backends::assumed;
 use crate::grants::{Referrer, Target};
@@ -122,6 +123,20 @@ pub(crate) fn of_secret(world: &World<'_>, name: ObjectName) -> Result<Option<Ce
     let chain = required_text(object, &name, "tls.crt")?;
     let key = required_text(object, &name, "tls.key")?;
     holds_certificates(&chain).map_err(|reason| invalid(format!("`tls.crt`: {reason}")))?;
-    PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| invalid("`tls.key`: it holds no private key in PEM".into()))?;
+    belong_together(&chain, &key).map_err(|reason| invalid(reason.into()))?;
     Ok(Some(Certificate { id: CertificateId(name), chain: chain.into(), key: Secret::new(key) }))
+}
+
+/// Whether a handshake can show a chain with this key.
+fn belong_together(chain: &str, key: &str) -> Result<(), &'static str> {
+    let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+    let chain = chain.map_err(|_| "`tls.crt`: its PEM is broken")?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "`tls.key`: it holds no private key in PEM")?;
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
+        .map_err(|_| "`tls.key`: it cannot be read, or is of a kind or size that TLS does not take")?;
+    match CertifiedKey::new(chain, key).keys_match() {
+        Ok(()) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => Err("`tls.key` is not the key of the first certificate of `tls.crt`"),
+        Err(_) => Err("`tls.crt`: its first certificate cannot be read"),
+    }
 }

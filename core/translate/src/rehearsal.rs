@@ -77,9 +77,13 @@ impl<T> Rehearsal<'_, T> {
 
 /// Whether an object's reader found the same, or why the value there need not be looked at.
 pub(crate) fn is_told(found: &[Fault], fault: &Fault) -> bool {
+    let warns_of_wrong = |told: &Fault| {
+        let is_below = told.severity == Severity::Error && told.field.0.starts_with(&fault.field.0);
+        is_below && fault.severity == Severity::Warning
+    };
     found.iter().any(|told| {
         let is_here = told.severity == Severity::Error && told.field == fault.field;
-        is_here && (told.code() == fault.code() || judges_value(&told.cause))
+        warns_of_wrong(told) || (is_here && (told.code() == fault.code() || judges_value(&told.cause)))
     })
 }
 
@@ -95,7 +99,11 @@ fn misspelt(fault: &Fault) -> impl Iterator<Item = FieldPath> {
 
 /// The field that was perhaps meant: a reader does not say besides that it is missing.
 fn meant(fault: &Fault) -> Option<FieldPath> {
-    if let FaultCause::FieldUnknown { nearest: Some(name), .. } = &fault.cause { Some(fault.field.field(name)) } else { None }
+    if let FaultCause::FieldUnknown { meant, .. } = &fault.cause {
+        meant.nearest().map(|name| fault.field.field(name))
+    } else {
+        None
+    }
 }
 
 /// The field below the specification that a fault may keep from being decoded.
@@ -121,6 +129,7 @@ const fn judges_value(cause: &FaultCause) -> bool {
             | FaultCause::ValueUnknown { .. }
             | FaultCause::OutOfBounds { .. }
             | FaultCause::Malformed { .. }
+            | FaultCause::PatternMismatch { .. }
     )
 }
 

@@ -164,7 +164,8 @@ pub(crate) fn read_created_at(tree: &Value) -> Option<Timestamp> {
 fn locate(around: &Surroundings<'_>, name: &ObjectName, place: Place, report: &mut Report) -> Option<Located> {
     let at = FieldPath::of("spec");
     let hostnames = hostnames(place.hostnames.as_deref(), &at.field("hostnames"), report);
-    let path = place.path.as_deref().map_or_else(|| Some("/".into()), |text| report.need(&at.field("path"), parse::path(text)));
+    let path =
+        place.path.as_deref().map_or_else(|| Some("/".into()), |text| place_meant(text, parse::path, &at.field("path"), report));
     let alternatives = alternatives(place.matches.as_deref(), &at.field("matches"), report);
     let (hostnames, path, alternatives) = (hostnames?, path?, alternatives?);
     let mut matches: Vec<Match> =
@@ -194,12 +195,24 @@ fn locate(around: &Surroundings<'_>, name: &ObjectName, place: Place, report: &m
     Some(Located { attached, hostnames, matches })
 }
 
+/// A part of a route's place. One that is malformed closes the route, at the place that was meant where that can be
+/// told: its callers read the fault instead of finding nothing there.
+fn place_meant<T>(text: &str, parse: impl Fn(&str) -> Result<T, FaultCause>, at: &FieldPath, report: &mut Report) -> Option<T> {
+    parse(text)
+        .map_err(|cause| {
+            let meant = if let FaultCause::Malformed { suggestion: Some(meant), .. } = &cause { parse(meant).ok() } else { None };
+            report.close(at, cause);
+            meant
+        })
+        .map_or_else(|meant| meant, Some)
+}
+
 /// The hosts; `None` where some are given and none is good, because none would mean all.
 pub(crate) fn hostnames(texts: Option<&[String]>, at: &FieldPath, report: &mut Report) -> Option<Vec<HostPattern>> {
     let Some(texts) = texts.filter(|texts| !texts.is_empty()) else { return Some(Vec::new()) };
     let mut hosts = Vec::new();
     for (index, text) in texts.iter().enumerate() {
-        hosts.extend(report.need(&at.index(index), parse::host(text)));
+        hosts.extend(place_meant(text, parse::host, &at.index(index), report));
     }
     hosts.sort_unstable();
     hosts.dedup();

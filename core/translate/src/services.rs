@@ -110,7 +110,9 @@ fn resolve(world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result
         Some(name) => external(id, name, service, &mut report),
         None => match port_of(service, id.port) {
             Some(port) => Ok(from_slices(world, id, port, &mut report, faults)),
-            None => Err(FaultCause::PortNotFound { service: target(), port: id.port, known: known_ports(service) }),
+            None => {
+                Err(FaultCause::PortNotFound { service: target(), port: id.port.to_string().into(), known: known_ports(service) })
+            }
         },
     };
     report.finish(faults);
@@ -149,8 +151,8 @@ fn port_of(service: &Service, number: u16) -> Option<&ServicePort> {
     ports(service).find(|port| port.port == i32::from(number))
 }
 
-fn known_ports(service: &Service) -> Vec<u16> {
-    ports(service).filter_map(|port| u16::try_from(port.port).ok()).collect()
+fn known_ports(service: &Service) -> Vec<Arc<str>> {
+    ports(service).map(|port| port.port.to_string().into()).collect()
 }
 
 fn from_slices(

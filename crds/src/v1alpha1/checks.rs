@@ -166,9 +166,9 @@ pub struct AuthorizationRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
     pub roles: Option<Vec<String>>,
-    /// All of these scopes.
+    /// All of these scopes (RFC 6749 section 3.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128), regex(pattern = r"^[!#-\[\]-~]+$")), extend("x-kubernetes-list-type" = "set"))]
     pub scopes: Option<Vec<String>>,
     /// A CEL expression that is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]

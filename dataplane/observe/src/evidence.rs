@@ -52,7 +52,9 @@ impl HeadText {
     /// The texts of the target as it was sent, of `Host` and of `User-Agent`.
     #[must_use]
     pub fn of(target: &Uri, host: Option<&HeaderValue>, user_agent: Option<&HeaderValue>) -> Self {
-        let (host, user_agent) = (host.map(HeaderValue::as_bytes), user_agent.map(HeaderValue::as_bytes));
+        // HTTP/2 names the host in `:authority`, which says more than a Host field beside it (RFC 9113 section 8.3.1).
+        let authority = target.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default().as_bytes());
+        let (host, user_agent) = (authority.or(host.map(HeaderValue::as_bytes)), user_agent.map(HeaderValue::as_bytes));
         Self::joined(target.path().as_bytes(), target.query().map(str::as_bytes), host, user_agent)
     }
 
@@ -142,11 +144,20 @@ pub struct Evidence {
     pub metered: Option<Metered>,
     /// What checks in Shadow mode would have refused.
     pub shadow: Vec<(Check, Denial)>,
-    /// Query parameters of the route that carry credentials, by their decoded names: no output
-    /// shows their values.
-    pub redacted_query: Option<Arc<[Arc<str>]>>,
+    /// What may be shown of the query.
+    pub shown_query: ShownQuery,
     /// What is gathered only where somebody reads it at once: by `explain`.
     pub explained: Option<Box<Explained>>,
+}
+
+/// What may be shown of a call's query.
+#[derive(Clone, Debug, Default)]
+pub enum ShownQuery {
+    /// The names alone: no route, or a closed one, says which parameters are credentials.
+    #[default]
+    Names,
+    /// The values too, but for those of the route's credentials, by their decoded names.
+    AllBut(Option<Arc<[Arc<str>]>>),
 }
 
 /// What `explain` tells beside the evidence that every call leaves.
@@ -190,7 +201,7 @@ impl Evidence {
             model: None,
             metered: None,
             shadow: Vec::new(),
-            redacted_query: None,
+            shown_query: ShownQuery::Names,
             explained: None,
         }
     }
@@ -324,7 +335,8 @@ mod tests {
             let value = |text: Option<&'static str>| text.map(HeaderValue::from_static);
             let head = HeadText::of(&uri, value(host).as_ref(), value(agent).as_ref());
             assert_eq!((head.path(), head.query()), (Some(uri.path()), uri.query()));
-            assert_eq!(head.host(), host.map(str::as_bytes));
+            let authority = uri.authority().map(http::uri::Authority::as_str);
+            assert_eq!(head.host(), authority.or(host).map(str::as_bytes));
             assert_eq!(head.user_agent(), agent.map(str::as_bytes));
         };
         for target in ["/", "/a/b", "/a?", "/a?b=c", "https://h.example/x?y", "https://h.example"] {

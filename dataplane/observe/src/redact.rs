@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, ShownQuery};
 
 /// What stands in the place of what is not shown (the word of the OpenTelemetry conventions).
 pub const REDACTED: &str = "REDACTED";
@@ -14,13 +14,15 @@ pub const REDACTED: &str = "REDACTED";
 /// Parameters of a query that are shown.
 const PARAMETERS: usize = 128;
 
-/// The query of a call, without its `?`, as it may be shown. Where no route took the call, nobody
+/// The query of a call, without its `?`, as it may be shown. Where no open route took the call, nobody
 /// knows which parameter is a credential, so none of the values is shown.
 #[must_use]
 pub fn query(evidence: &Evidence) -> Option<String> {
     let query = evidence.received.head.query()?;
-    let names: &[Arc<str>] = evidence.redacted_query.as_deref().unwrap_or_default();
-    let located = evidence.located.is_some();
+    let credentials: Option<&[Arc<str>]> = match &evidence.shown_query {
+        ShownQuery::Names => None,
+        ShownQuery::AllBut(names) => Some(names.as_deref().unwrap_or_default()),
+    };
     let mut shown = String::with_capacity(query.len());
     let mut at = 0;
     // Some servers take `;` for a separator too; what they would read as a credential is none to show.
@@ -41,7 +43,8 @@ pub fn query(evidence: &Evidence) -> Option<String> {
         };
         shown.push_str(if resembles_credential(&name) { REDACTED } else { raw_name });
         if let Some(raw_value) = raw_value {
-            let secret = !located || names.iter().any(|secret| **secret == *name) || means_credential(&name);
+            let is_named = credentials.is_none_or(|names| names.iter().any(|secret| **secret == *name));
+            let secret = is_named || means_credential(&name);
             let hidden = !raw_value.is_empty() && (secret || resembles_credential(&value));
             shown.push('=');
             shown.push_str(if hidden { REDACTED } else { raw_value });
@@ -199,10 +202,8 @@ mod tests {
     fn queries_lose_credentials() {
         fn check(given: &str, located: bool, expected: &str) {
             let mut evidence = samples::evidence(&format!("/orders?{given}"));
-            evidence.redacted_query = Some(Arc::new(["k y".into()]));
-            if !located {
-                evidence.located = None;
-            }
+            let names: Arc<[Arc<str>]> = Arc::new(["k y".into()]);
+            evidence.shown_query = if located { ShownQuery::AllBut(Some(names)) } else { ShownQuery::Names };
             assert_eq!(query(&evidence).as_deref(), Some(expected), "{given}");
         }
         check("a=1&b=2", true, "a=1&b=2");

@@ -11,7 +11,9 @@ use policy::principal::{Facts, Principal, PrincipalKind};
 use smallvec::smallvec;
 
 use crate::decision::DecisionIds;
-use crate::evidence::{Evidence, Explained, HeadText, LimitLeft, Located, Metered, Outcome, Received, Record, RouteNames};
+use crate::evidence::{
+    Evidence, Explained, HeadText, LimitLeft, Located, Metered, Outcome, Received, Record, RouteNames, ShownQuery,
+};
 use crate::trace::TraceContext;
 
 /// `2026-03-01T12:00:00.25Z`, in milliseconds.
@@ -59,6 +61,7 @@ pub(crate) fn evidence(target: &str) -> Evidence {
     };
     let mut evidence = Evidence::new(received, 7);
     evidence.located = Some(located(route()));
+    evidence.shown_query = ShownQuery::AllBut(None);
     evidence.client = Some("203.0.113.9".parse().unwrap());
     evidence.credentials = smallvec![
         CredentialReport {
@@ -66,8 +69,15 @@ pub(crate) fn evidence(target: &str) -> Evidence {
             kind: CredentialKind::ApiKey,
             state: CredentialState::Accepted,
             id: Some("dw_live_4f7k2m9qp3xw8b6n".into()),
+            key: None,
         },
-        CredentialReport { source: "bearer".into(), kind: CredentialKind::Jwt, state: CredentialState::Missing, id: None },
+        CredentialReport {
+            source: "bearer".into(),
+            kind: CredentialKind::Jwt,
+            state: CredentialState::Missing,
+            id: None,
+            key: None
+        },
     ];
     evidence.principal = Some(principal());
     let rules = vec![

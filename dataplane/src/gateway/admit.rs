@@ -38,6 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) explaining: bool,
     /// Whether issuers may be asked: not by `explain` of files.
     pub(crate) live: bool,
+    /// Whether the time is the present: what is kept of tokens holds for no other.
+    pub(crate) present: bool,
 }
 
 /// A request whose checks all passed. Its fields are private to the gateway and [`Permit::spend`]
@@ -72,15 +74,39 @@ pub(crate) async fn admit<'a>(
     evidence: &mut Evidence,
     trail: &mut Trail<'a>,
 ) -> Result<Permit<'a>, Rejection> {
-    let refused = |check| move |denial| Rejection { check, denial };
-    let located = locate::locate(context, parts, evidence, trail).map_err(refused(Check::Locate))?;
-    screen::screen(context, &located, evidence).map_err(refused(Check::Screen))?;
-    let credentials = identify::identify(context, parts, &located, evidence).await.map_err(refused(Check::Identify))?;
+    let located = locate::locate(context, parts, evidence, trail).map_err(|denial| Rejection { check: Check::Locate, denial })?;
+    if let Err(denial) = screen::screen(context, &located, evidence) {
+        return Err(refused(context, (&located, None), (Check::Screen, denial), (evidence, trail)));
+    }
+    let credentials = match identify::identify(context, parts, &located, evidence).await {
+        Ok(credentials) => credentials,
+        Err(denial) => return Err(refused(context, (&located, None), (Check::Identify, denial), (evidence, trail))),
+    };
     if context.explaining {
         meter::look_ahead(context, &located, &credentials, evidence);
     }
-    authorize::authorize(context, parts, &located, &credentials, evidence).map_err(refused(Check::Authorize))?;
-    let validated = validate::validate(parts, &located, body, evidence).await.map_err(refused(Check::Validate))?;
-    meter::meter(context, &located, &credentials, evidence, trail).map_err(refused(Check::Meter))?;
-    Ok(Permit { located, credentials, validated })
+    if let Err(denial) = authorize::authorize(context, parts, &located, &credentials, evidence) {
+        return Err(refused(context, (&located, Some(&credentials)), (Check::Authorize, denial), (evidence, trail)));
+    }
+    let validated = match validate::validate(parts, &located, body, evidence).await {
+        Ok(validated) => validated,
+        Err(denial) => {
+            return Err(refused(context, (&located, Some(&credentials)), (Check::Validate, denial), (evidence, trail)));
+        }
+    };
+    match meter::meter(context, &located, &credentials, evidence, trail) {
+        Ok(()) => Ok(Permit { located, credentials, validated }),
+        Err(denial) => Err(Rejection { check: Check::Meter, denial }),
+    }
+}
+
+/// A refusal before `meter`: it takes nothing from the limits, and tells of them all the same.
+fn refused<'a>(
+    context: &Context<'a>,
+    (located, credentials): (&Located<'a>, Option<&Credentials>),
+    (check, denial): (Check, Denial),
+    (evidence, trail): (&Evidence, &mut Trail<'a>),
+) -> Rejection {
+    meter::tell(context, located, credentials, evidence, trail);
+    Rejection { check, denial }
 }

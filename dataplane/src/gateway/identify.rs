@@ -33,7 +33,8 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    fn nobody(runtime: &Runtime) -> Self {
+    /// Nobody in particular.
+    pub(super) fn nobody(runtime: &Runtime) -> Self {
         Self { principal: runtime.anonymous.clone(), told: None, key_index: None }
     }
 
@@ -122,7 +123,12 @@ async fn judge(
                 None => good = Some((credentials, source)),
                 Some((known, first)) => {
                     others.push(source);
-                    if known.principal != credentials.principal {
+                    if !known.principal.is_same(&credentials.principal) {
+                        let principals = [&known.principal, &credentials.principal].into_iter();
+                        let good = evidence.credentials.iter_mut().filter(|report| report.state == CredentialState::Accepted);
+                        for (report, principal) in good.zip(principals) {
+                            report.key = principal.key.as_ref().map(|id| id.0.clone());
+                        }
                         let sources = std::iter::once(first).chain(&others).cloned().collect();
                         return Err(Denial::Credential(Credential::Ambiguous { sources }));
                     }
@@ -131,7 +137,11 @@ async fn judge(
             // Two values in one place decide at once; so nothing about the others is told.
             Err(denial @ Denial::Credential(Credential::Ambiguous { .. })) => return Err(denial),
             Err(denial) => {
-                refused.get_or_insert(denial);
+                // A credential that cannot be judged now may well be good: that is not the caller's to mend.
+                let is_ours = |denial: &Denial| denial.entry().status.as_u16() >= 500;
+                if refused.as_ref().is_none_or(|earlier| is_ours(&denial) && !is_ours(earlier)) {
+                    refused = Some(denial);
+                }
             }
         }
         Ok(())
@@ -181,35 +191,37 @@ fn key_at(context: &Context<'_>, parts: &Parts, place: &KeyPlace, evidence: &Evi
 
 /// A place that holds nothing, as `explain` tells it.
 fn absent(source: &Arc<str>, kind: CredentialKind) -> CredentialReport {
-    CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Missing, id: None }
+    CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Missing, id: None, key: None }
 }
 
 fn ambiguous(source: &Arc<str>, kind: CredentialKind) -> Tried {
     Tried {
-        report: CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Ambiguous, id: None },
+        report: CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Ambiguous, id: None, key: None },
         outcome: Err(Denial::Credential(Credential::Ambiguous { sources: vec![Arc::clone(source)] })),
     }
 }
 
 /// An API key's text.
 fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence) -> Tried {
-    let refused = |state, denial: Credential, id| Tried {
-        report: CredentialReport { source: Arc::clone(source), kind: CredentialKind::ApiKey, state, id },
+    let kind = CredentialKind::ApiKey;
+    let refused = |state, denial: Credential| Tried {
+        report: CredentialReport { source: Arc::clone(source), kind, state, id: None, key: None },
         outcome: Err(Denial::Credential(denial)),
     };
     let source = || Arc::clone(source);
-    match key_text::classify(text) {
-        KeyForm::Malformed => return refused(CredentialState::Malformed, Credential::Malformed { source: source() }, None),
-        KeyForm::Mistyped => return refused(CredentialState::Malformed, Credential::Checksum { source: source() }, None),
+    let form = key_text::classify(text);
+    match form {
+        KeyForm::Malformed => return refused(CredentialState::Malformed, Credential::Malformed { source: source() }),
+        KeyForm::Mistyped => return refused(CredentialState::Malformed, Credential::Checksum { source: source() }),
         KeyForm::Ours { .. } | KeyForm::Foreign => {}
     }
     let Some(found) = context.runtime.keys.find(&key_text::digest(text)) else {
-        return refused(CredentialState::Unknown, Credential::Unknown { source: source() }, None);
+        return refused(CredentialState::Unknown, Credential::Unknown { source: source() });
     };
     let id = found.public_id().cloned();
     match found.judge(evidence.received.at) {
         Ok(()) => Tried {
-            report: CredentialReport { source: source(), kind: CredentialKind::ApiKey, state: CredentialState::Accepted, id },
+            report: CredentialReport { source: source(), kind, state: CredentialState::Accepted, id, key: None },
             outcome: Ok(Credentials::of_key(found.held)),
         },
         Err(denial) => {
@@ -226,7 +238,11 @@ fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence
                 | Credential::NotAccepted { .. }
                 | Credential::Refused => CredentialState::Unknown,
             };
-            refused(state, denial, id)
+            // Whoever sent it holds the text, so its public part is no secret to it.
+            let written = if let KeyForm::Ours { public_id } = form { Some(public_id.into()) } else { None };
+            let key = found.held.principal.key.as_ref().map(|id| id.0.clone());
+            let report = CredentialReport { source: source(), kind, state, id: id.or(written), key };
+            Tried { report, outcome: Err(Denial::Credential(denial)) }
         }
     }
 }
@@ -239,8 +255,7 @@ async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentic
     if values.next().is_some() {
         return Some(ambiguous(source, authentication.bearer_kind()));
     }
-    // Another scheme is no credential that this route looks at.
-    let text = bearer_text(first)?;
+    let Some(text) = bearer_text(first) else { return Some(tokens::unaccepted_scheme(authentication)) };
     let issuer = policy::jwt::peek_issuer(text);
     if let Some(issuer) = &issuer
         && let Some(provider) = authentication.jwt.iter().find(|provider| provider.rules.issuer() == &**issuer)
@@ -249,7 +264,10 @@ async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentic
     }
     if authentication.bearer_keys {
         let tried = key(context, text, source, evidence);
-        let known = tried.report.state != CredentialState::Unknown && tried.report.state != CredentialState::Malformed;
+        let is_ours = matches!(key_text::classify(text), KeyForm::Ours { .. } | KeyForm::Mistyped);
+        let may_be_token = matches!(tried.report.state, CredentialState::Unknown | CredentialState::Malformed);
+        // Nobody else is shown a text of our own form: it is a key, or one letter from it.
+        let known = is_ours || !may_be_token;
         if known || authentication.introspection.is_empty() && (authentication.jwt.is_empty() || issuer.is_none()) {
             return Some(tried);
         }
@@ -258,7 +276,7 @@ async fn bearer(context: &Context<'_>, parts: &Parts, authentication: &Authentic
         let asked = tokens::introspected(context, text, &authentication.introspection, source, evidence);
         return Some(Box::pin(asked).await);
     }
-    Some(tokens::unaccepted(text, issuer.is_some(), authentication, source))
+    Some(tokens::unaccepted(text, issuer, authentication, source))
 }
 
 /// The credential of a bearer scheme, whatever its case (RFC 9110 section 11.1); empty where it holds

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cause::{Denial, Framing, Route as RouteCause};
 use http::request::Parts;
 use ir::RouteKind;
-use observe::evidence::{self, Evidence};
+use observe::evidence::{self, Evidence, ShownQuery};
 use policy::version::{Chosen, VersionRequest};
 
 use super::Trail;
@@ -79,7 +79,7 @@ pub(crate) fn locate<'a>(
     trail.route = Some(route);
     evidence.located = Some(evidence::Located { names: Arc::clone(&route.names), version: None, chosen_by: None });
     let serve = route.serve.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
-    evidence.redacted_query = serve.authentication.as_ref().and_then(|asked| asked.redacted.clone());
+    evidence.shown_query = ShownQuery::AllBut(serve.authentication.as_ref().and_then(|asked| asked.redacted.clone()));
     let below = path.get(hit.matched..).unwrap_or_default();
     let selected =
         serve.choice.select(VersionRequest { path: below, headers: &parts.headers, query }).map_err(Denial::Version)?;

@@ -79,6 +79,47 @@ pub(crate) fn meter<'a>(
     Err(Denial::Limit(limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at)))
 }
 
+/// Tells a caller that an earlier check refuses what is left of the most restrictive limit, as far as it is known whom
+/// they count: every answer of a limited route says so. Takes nothing, and keeps no counter.
+pub(crate) fn tell<'a>(
+    context: &Context<'a>,
+    located: &Located<'a>,
+    credentials: Option<&Credentials>,
+    evidence: &Evidence,
+    trail: &mut Trail<'a>,
+) {
+    if trail.limit.is_some() || located.serve.limits.is_empty() && credentials.is_none_or(|known| known.key_index.is_none()) {
+        return;
+    }
+    let nobody;
+    let known = match credentials {
+        Some(known) => known,
+        None => {
+            nobody = Credentials::nobody(context.runtime);
+            &nobody
+        }
+    };
+    let (own, keys) = held_limits(context, located, known);
+    let counts = |limit: &&HeldLimit| {
+        let of_caller = |dimension: &Dimension| matches!(dimension, Dimension::Principal | Dimension::Team);
+        credentials.is_some() || !limit.limit.per.iter().any(of_caller)
+    };
+    let limits: Vec<&'a HeldLimit> = own.iter().chain(keys).filter(counts).collect();
+    let caller = Caller::of(context, located, known, evidence);
+    let view = context.worker.state.limits.view();
+    let unused = AtomicU64::new(0);
+    let counters: Vec<Counter<'_>> = limits
+        .iter()
+        .map(|limit| Counter { limit: &limit.limit, state: view.known(caller.key(limit)).unwrap_or(&unused) })
+        .collect();
+    let combined = policy::window::look(&counters, context.now.get(), |_, _| {});
+    if let Combined::Admitted { decisive, reading } | Combined::Refused { decisive, reading } = combined
+        && let Some(limit) = limits.get(decisive)
+    {
+        trail.limit = Some((limit.limit.rate_limit(&reading), &limit.limit.policy));
+    }
+}
+
 /// Tells `explain` what is left of every limit, however the later steps end. Counts nothing, and keeps no counter.
 pub(crate) fn look_ahead(context: &Context<'_>, located: &Located<'_>, credentials: &Credentials, evidence: &mut Evidence) {
     let (own, keys) = held_limits(context, located, credentials);

@@ -16,6 +16,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::{Body, Frame};
 use llm::openai::response::UsageReader;
 use llm::openai::stream::{Ended, Relay};
+use llm::operation::Call as Operation;
+use llm::usage::Seen;
 use observe::decision::DecisionId;
 use observe::evidence::{CredentialReports, Evidence, Usage};
 use upstream::body::BoxError;
@@ -28,15 +30,12 @@ use super::locate::Located;
 use super::validate::ModelCall;
 
 /// Fields of the caller that a provider sees; all others stay here.
-const PASSED: [HeaderName; 7] = [
-    ACCEPT,
-    CONTENT_TYPE,
-    USER_AGENT,
-    HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
-    HeaderName::from_static("idempotency-key"),
-];
+const PASSED: [HeaderName; 5] =
+    [ACCEPT, CONTENT_TYPE, USER_AGENT, HeaderName::from_static("openai-beta"), HeaderName::from_static("idempotency-key")];
+
+/// Fields of a provider that tell of the gateway's own account, to which the caller has no part.
+const OF_THE_ACCOUNT: [HeaderName; 3] =
+    [SET_COOKIE, HeaderName::from_static("openai-organization"), HeaderName::from_static("openai-project")];
 
 /// Calls the model.
 pub(super) async fn call(
@@ -80,6 +79,11 @@ fn judge(response: &Response<ResponseBody>, backend: &Arc<str>) -> Result<(), De
     Err(Denial::Upstream(match response.status().as_u16() {
         status @ (401 | 403) => UpstreamCause::CredentialRefused { backend, status },
         429 => UpstreamCause::RateLimited { backend, retry_after_seconds },
+        // A caller that followed would take its request to a place that no manifest names.
+        status @ 300..=399 => UpstreamCause::Protocol {
+            backend,
+            reason: format!("it answers with a redirect ({status}), which no model does").into(),
+        },
         status @ 500.. => UpstreamCause::Error { backend, status, retry_after_seconds },
         _ => return Ok(()),
     }))
@@ -94,14 +98,19 @@ fn meter(
     request_bytes: u64,
 ) -> Response<ResponseBody> {
     let headers = response.headers_mut();
-    headers.remove(SET_COOKIE);
+    for name in OF_THE_ACCOUNT {
+        headers.remove(name);
+    }
     let stream = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
     let usage = Rc::new(Cell::new(None));
     call.usage = Some(Rc::clone(&usage));
     if !stream {
+        let is_success = response.status().is_success();
         return response.map(|inner| {
-            let reader = UsageReader::default();
-            ResponseBody::Boxed(Box::pin(Metered { inner, reader, usage }))
+            let text_bytes = if is_success && writes(model.call) { Some(0) } else { None };
+            let mut metered = Metered { inner, reader: UsageReader::default(), usage, request_bytes, text_bytes };
+            metered.read(&[]);
+            ResponseBody::Boxed(Box::pin(metered))
         });
     }
     // Events are taken out or added, so the length is not known any more.
@@ -122,11 +131,35 @@ fn meter(
     })
 }
 
+/// Whether a model writes text in answer to a call.
+const fn writes(call: Operation) -> bool {
+    match call {
+        Operation::ChatCompletions | Operation::Completions | Operation::Responses => true,
+        Operation::Embeddings | Operation::Moderations => false,
+    }
+}
+
 /// A whole answer, passed on as it comes.
 struct Metered {
     inner: ResponseBody,
     reader: UsageReader,
     usage: Rc<Cell<Option<Usage>>>,
+    request_bytes: u64,
+    /// Bytes of the answer so far, where it is one that a model wrote.
+    text_bytes: Option<u64>,
+}
+
+impl Metered {
+    /// What the answer states, else what it looks like so far: a provider that states nothing was used all the same.
+    fn read(&mut self, data: &[u8]) {
+        self.reader.push(data);
+        if let Some(bytes) = &mut self.text_bytes {
+            *bytes += data.len() as u64;
+        }
+        let guess = |text_bytes| llm::Usage::estimate(self.request_bytes, Seen { deltas: 0, text_bytes });
+        let guess = self.text_bytes.map(guess);
+        self.usage.set(self.reader.usage().or(guess).map(counted));
+    }
 }
 
 impl Body for Metered {
@@ -138,8 +171,7 @@ impl Body for Metered {
         if let Some(Ok(frame)) = &item
             && let Some(data) = frame.data_ref()
         {
-            self.reader.push(data);
-            self.usage.set(self.reader.usage().map(counted));
+            self.read(data);
         }
         Poll::Ready(item)
     }

@@ -6,7 +6,7 @@ mod known;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use cause::{Access, Audience, Check, Credential, CredentialReport, Denial, Limit, Upstream, View};
+use cause::{Access, Audience, Check, CredentialReport, CredentialState, Denial, Limit, Upstream, View};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use observe::evidence::Evidence;
 
 use super::admit::Context;
 use super::{Rejection, Trail};
-use crate::runtime::{Challenge, Serve};
+use crate::runtime::{BEARER, Challenge};
 
 pub(crate) use known::KnownRefusals;
 
@@ -117,10 +117,7 @@ fn write(
         Dialect::OpenAi => {}
         Dialect::Grpc => grpc(&mut headers, &view),
     }
-    let serve = trail.route.and_then(|route| route.serve.as_ref().ok());
-    if let Some(serve) = serve {
-        challenge(&mut headers, denial, &view, (serve, trail));
-    }
+    challenge(&mut headers, (denial, &view), evidence, trail);
     waiting(&mut headers, denial);
     if matches!(denial, Denial::Framing(_)) && evidence.received.protocol < http::Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -183,10 +180,14 @@ fn problem(view: &View, check: Check, decision: &str, credentials: &[CredentialR
     }
 }
 
-/// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3).
-fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, (serve, trail): (&Serve, &Trail<'_>)) {
+/// `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3). A request without a bearer token gets no error
+/// code for one, and no caller one that says more than the body.
+fn challenge(headers: &mut HeaderMap, (denial, view): (&Denial, &View), evidence: &Evidence, trail: &Trail<'_>) {
+    let Some(serve) = trail.route.and_then(|route| route.serve.as_ref().ok()) else { return };
     let realm = trail.route.map(|route| route.id.name.to_string()).unwrap_or_default();
-    if let Denial::Access(Access::ScopeMissing { needed, .. }) = denial {
+    if let Denial::Access(Access::ScopeMissing { needed, anonymous: false, .. }) = denial
+        && view.code == "access.scope_missing"
+    {
         let scopes: Vec<&str> = needed.iter().map(AsRef::as_ref).collect();
         let text = format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" "));
         insert(headers, WWW_AUTHENTICATE, &text);
@@ -195,12 +196,11 @@ fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, (serve, trai
     if view.status.as_u16() != 401 {
         return;
     }
-    // A request that carried no credential gets no error code (RFC 6750 section 3.1).
-    let error = if let Denial::Credential(Credential::Missing { .. } | Credential::NotAccepted { .. }) = denial {
-        ""
-    } else {
-        ", error=\"invalid_token\""
+    let is_refused = |report: &CredentialReport| {
+        let is_bearer = *report.source == **BEARER && report.state != CredentialState::Missing;
+        is_bearer && report.state != CredentialState::Accepted
     };
+    let error = if evidence.credentials.iter().any(is_refused) { ", error=\"invalid_token\"" } else { "" };
     for challenge in serve.authentication.iter().flat_map(|asked| &asked.challenges) {
         let text = match challenge {
             Challenge::Bearer => format!("Bearer realm=\"{realm}\"{error}"),
@@ -215,7 +215,7 @@ fn challenge(headers: &mut HeaderMap, denial: &Denial, view: &View, (serve, trai
 /// `Retry-After`, where waiting helps and it is known how long.
 fn waiting(headers: &mut HeaderMap, denial: &Denial) {
     let seconds = if let Denial::Limit(Limit::Requests { retry_after_seconds, .. }) = denial {
-        Some(*retry_after_seconds)
+        Some(u64::from(*retry_after_seconds))
     } else if let Denial::Upstream(
         Upstream::RateLimited { retry_after_seconds, .. } | Upstream::Error { retry_after_seconds, .. },
     ) = denial

@@ -100,6 +100,13 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct InFlight(std::rc::Rc<Connection>);
 
+impl InFlight {
+    /// On which connection.
+    pub(crate) fn connection(&self) -> std::rc::Rc<Connection> {
+        std::rc::Rc::clone(&self.0)
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));

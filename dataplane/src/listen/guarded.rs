@@ -52,7 +52,20 @@ pub(crate) struct GuardedIo<S> {
     phase: Phase,
     timer: Option<Pin<Box<Sleep>>>,
     write_stalled_since: Option<Instant>,
+    /// When the client that has closed its side was last sent something, or closed it.
+    left_at: Option<Instant>,
+    /// When the closing of the connection began.
+    closing_since: Option<Instant>,
 }
+
+/// How long a client that has closed its side is taken to wait for what it asked for. One that has left cannot be told
+/// apart from one that only sends no more, and this is what the first costs.
+const HALF_CLOSED: Duration = Duration::from_millis(100);
+/// How long what still comes is read and dropped behind the last answer: a connection that is closed with bytes unread
+/// is reset, and the reset destroys the answer (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(30);
+/// The same, without anything coming.
+const LINGER_SILENT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
@@ -90,6 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
             phase: Phase::Idle,
             timer: None,
             write_stalled_since: None,
+            left_at: None,
+            closing_since: None,
         };
         if !io.held.is_empty() {
             io.feed_held();
@@ -161,10 +176,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.phase == Phase::Idle && self.connection.busy() {
-                // An answer is on its way; idleness begins when it has been sent.
+                // An answer is on its way, and idleness begins behind it. Nobody asks again when it has been sent, so
+                // the timer runs, and looks.
                 self.since = None;
                 if self.write_stalled_since.is_none() {
-                    return Poll::Pending;
+                    let idle = self.patience.idle;
+                    let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+                    ready!(timer.as_mut().poll(cx));
+                    timer.as_mut().reset(Instant::now() + idle);
+                    continue;
                 }
             }
             let now = Instant::now();
@@ -199,13 +219,71 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         }
     }
 
+    /// Nothing more comes. Whether the HTTP library is told at once: it is not while it answers a whole request.
+    fn has_ended(&mut self) -> bool {
+        let is_answering = self.phase == Phase::Idle && self.connection.busy();
+        if is_answering {
+            self.left_at = Some(Instant::now());
+        }
+        !is_answering
+    }
+
+    /// Tells the HTTP library that the client has left, once nothing was sent to it for a while.
+    fn poll_left(&mut self, cx: &mut Context<'_>, since: Instant) -> Poll<io::Result<()>> {
+        if !self.connection.busy() {
+            return Poll::Ready(Ok(()));
+        }
+        // One that takes too little is there, and [`Self::watch_write`] has its patience.
+        if self.write_stalled_since.is_some() {
+            return Poll::Pending;
+        }
+        let deadline = since + HALF_CLOSED;
+        if deadline <= Instant::now() {
+            return Poll::Ready(Ok(()));
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        timer.as_mut().reset(deadline);
+        timer.as_mut().poll(cx).map(Ok)
+    }
+
+    /// Reads and drops what still comes behind the last answer.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = [0; READ_BYTES];
+        let began = *self.closing_since.get_or_insert_with(Instant::now);
+        loop {
+            let mut read = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.inner).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => self.since = None,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    let now = Instant::now();
+                    let deadline = (*self.since.get_or_insert(now) + LINGER_SILENT).min(began + LINGER);
+                    if deadline <= now {
+                        return Poll::Ready(());
+                    }
+                    let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+                    timer.as_mut().reset(deadline);
+                    ready!(timer.as_mut().poll(cx));
+                }
+            }
+            if Instant::now() >= began + LINGER {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Whether the client may still be sending what nobody reads.
+    fn is_unread(&self) -> bool {
+        self.guard.body_pending() || self.connection.refused() || !self.held.is_empty() || !self.released.is_empty()
+    }
+
     /// Reads straight into the HTTP library's buffer, while nothing is held.
     fn poll_read_through(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         let fresh = buf.filled().get(before..).unwrap_or_default();
         if fresh.is_empty() {
-            return Poll::Ready(Ok(true));
+            return Poll::Ready(Ok(self.has_ended()));
         }
         let progress = self.guard.feed(fresh);
         if progress.released == fresh.len() && progress.violation.is_none() && !self.guard.upgrade_pending() {
@@ -231,7 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         self.held.reserve(READ_BYTES);
         let read = ready!(tokio_util::io::poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.held))?;
         if read == 0 {
-            return Poll::Ready(Ok(true));
+            return Poll::Ready(Ok(self.has_ended()));
         }
         self.feed_held();
         Poll::Ready(Ok(false))
@@ -251,7 +329,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedIo<S> {
             match this.then {
                 Then::ReadOn => {}
                 Then::Fail => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                // The end that this is must not read as the client's leaving: the refusal is still to be sent.
+                Then::End if this.connection.busy() => return Poll::Pending,
                 Then::End => return Poll::Ready(Ok(())),
+            }
+            if let Some(since) = this.left_at {
+                return this.poll_left(cx, since);
             }
             let polled = if this.held.is_empty() {
                 this.poll_read_through(cx, buf)
@@ -276,6 +359,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.write_stalled_since = None;
+            if let Some(left_at) = &mut self.left_at {
+                *left_at = Instant::now();
+            }
             return written;
         }
         let now = Instant::now();
@@ -313,6 +399,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        if self.closing_since.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
+            self.since = None;
+            if !self.is_unread() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.poll_linger(cx).map(Ok)
     }
 }

@@ -132,7 +132,15 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, door: Door, worker: &Rc<
     let times = runtime.settings.timeouts;
     let peer = if runtime.settings.client_address == ir::ClientAddress::ProxyProtocol {
         let header = timeout(Duration::from_millis(times.header_ms), proxy_protocol::read(&mut stream)).await;
-        header.map_err(|_| "no PROXY protocol header in time".to_owned())?.map_err(|error| error.to_string())?.unwrap_or(peer)
+        let header = header.map_err(|_| "none came in time".to_owned()).and_then(|read| read.map_err(|error| error.to_string()));
+        let told = header.map_err(|reason| {
+            if worker.may_complain() {
+                let remedy = "let the load balancer send one, or set `clientAddress.source` of the GatewayConfig to Peer";
+                tracing::warn!(%peer, reason, remedy, "a connection without a PROXY protocol header was closed");
+            }
+            format!("no PROXY protocol header: {reason}")
+        });
+        told?.unwrap_or(peer)
     } else {
         peer
     };
@@ -208,10 +216,11 @@ where
     let limits = worker.runtime().wire_limits(protocol);
     let io = GuardedIo::new(stream, first, limits, Rc::clone(&connection), patience);
     let service = service_fn(|request| {
-        let (connection, worker) = (Rc::clone(&connection), Rc::clone(worker));
-        async move { Ok::<_, Infallible>(gateway::handle(connection, worker, request).await) }
+        // Counted before the answer is first asked for: until then the client's end would read as its leaving.
+        let (in_flight, worker) = (connection.begin(), Rc::clone(worker));
+        async move { Ok::<_, Infallible>(gateway::handle(in_flight, worker, request).await) }
     });
-    let serving = http1::Builder::new().half_close(true).max_headers(128).serve_connection(TokioIo::new(io), service);
+    let serving = http1::Builder::new().max_headers(128).serve_connection(TokioIo::new(io), service);
     close.run(serving, http1::Connection::graceful_shutdown).await.map_err(|error| error.to_string())
 }
 
@@ -228,14 +237,15 @@ where
     let head = Duration::from_millis(worker.runtime().settings.timeouts.header_ms);
     let io = flood::FloodIo::new(stream, first, flood::Patience { settings: PREFACE, head });
     let service = service_fn(|request| {
-        let (connection, worker) = (Rc::clone(&connection), Rc::clone(worker));
-        async move { Ok::<_, Infallible>(gateway::handle(connection, worker, request).await) }
+        let (in_flight, worker) = (connection.begin(), Rc::clone(worker));
+        async move { Ok::<_, Infallible>(gateway::handle(in_flight, worker, request).await) }
     });
     let limits = worker.runtime().wire_limits(PortProtocol::Http);
     let serving = http2::Builder::new(LocalTasks)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(limits.fields_bytes).unwrap_or(u32::MAX))
+        // The library answers what is larger without a word; what is a little too large is answered with its cause.
+        .max_header_list_size(u32::try_from(limits.fields_bytes).unwrap_or(u32::MAX).saturating_mul(2))
         .keep_alive_interval(Some(STALLED))
         .keep_alive_timeout(STALLED)
         .serve_connection(TokioIo::new(io), service);

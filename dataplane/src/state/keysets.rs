@@ -32,6 +32,9 @@ pub(crate) struct KeySetCell {
     provider: cause::ObjectName,
     issuer: Arc<str>,
     source: ir::KeySet,
+    /// Whether the first attempt waits for a token: an issuer that says how it is asked about tokens has no keys to
+    /// discover unless a method of some route wants them (OIDC discovery unless `jwks` or `introspection` is given).
+    is_on_demand: bool,
     algorithms: ArcSwap<Vec<Arc<str>>>,
     current: ArcSwapOption<Fetched>,
     /// Why there is no set, or none newer; for the owner.
@@ -75,6 +78,7 @@ impl KeySetCell {
             provider: provider.id.0.clone(),
             issuer: Arc::clone(&provider.issuer),
             source: provider.keys.clone(),
+            is_on_demand: provider.keys == ir::KeySet::Discovery && provider.introspection.is_some(),
             algorithms: ArcSwap::from_pointee(provider.algorithms.clone()),
             current: ArcSwapOption::empty(),
             trouble: Mutex::new("the key set has not been fetched yet".into()),
@@ -154,8 +158,11 @@ impl KeySetCell {
     /// Sees to it that an attempt ends after the `done` ones; fails with the time at which one was
     /// asked for, where that was a moment ago.
     fn ask(&self, done: u64, arrived: u64) -> Result<(), u64> {
-        // The first attempt is made unasked.
         if done == 0 {
+            // The first attempt is made unasked, or by the first token.
+            if self.is_on_demand && self.wanted.swap(1, Ordering::AcqRel) == 0 {
+                self.wake.notify_one();
+            }
             return Ok(());
         }
         let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -287,9 +294,15 @@ impl Fetcher {
     }
 }
 
-/// Fetches one key set now, then again and again until it is retired.
+/// Fetches one key set now, or when a token first asks for it, then again and again until it is retired.
 async fn keep_fresh(cell: Arc<KeySetCell>, fetcher: Rc<Fetcher>) {
     let mut failures: u32 = 0;
+    while cell.is_on_demand && !cell.is_due() {
+        cell.wake.notified().await;
+        if cell.retired.load(Ordering::Acquire) {
+            return;
+        }
+    }
     loop {
         cell.outdated.store(false, Ordering::Release);
         let fetched = cell.fetch(&fetcher).await;

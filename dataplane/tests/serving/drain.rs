@@ -43,3 +43,22 @@ async fn calls_in_flight_end_well_and_nothing_new_begins() {
     };
     tokio::join!(shop.close(), calls);
 }
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_cut() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let settings = "\n---\napiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: c, namespace: shop}\n\
+                    spec: {timeouts: {drain: 50ms}}\n";
+    let shop = Shop::open(&[&route("all", "/", &at(listener.local_addr().unwrap()), ""), settings].concat()).await;
+    let mut endless = shop.visit().await;
+    endless.send(REQUEST).await;
+    let mut upstream = Talk::on(soon(listener.accept()).await.unwrap().0);
+    upstream.head().await.unwrap();
+    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await;
+    let begun = endless.head().await.unwrap();
+    // The upstream never goes on, and stops being asked.
+    shop.close().await;
+    let answer = endless.body(begun).await;
+    assert!(!answer.whole && answer.body == b"half", "{answer:?}");
+    assert_eq!(upstream.rest().await, b"");
+}

@@ -11,6 +11,7 @@ mod http_routes;
 #[cfg(test)]
 mod ingresses;
 #[cfg(test)]
+mod left;
 mod limits;
 #[cfg(test)]
 mod refusals;

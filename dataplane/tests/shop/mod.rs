@@ -66,13 +66,18 @@ impl Shop {
 
     /// What is told of a call that has ended.
     pub(crate) async fn decision(&self, id: &str) -> observe::report::Report {
+        self.find(id).await.unwrap()
+    }
+
+    /// What is told of a call, where it has ended.
+    pub(crate) async fn find(&self, id: &str) -> Option<observe::report::Report> {
         let (gateway, id) = (self.gateway.handle(), id.to_owned());
-        tokio::task::spawn_blocking(move || gateway.decision(&id)).await.unwrap().unwrap()
+        tokio::task::spawn_blocking(move || gateway.decision(&id)).await.unwrap()
     }
 
     /// Stops listening and lets calls in flight end.
     pub(crate) async fn close(self) {
-        soon(Arc::into_inner(self.gateway).unwrap().drain()).await;
+        soon(Arc::into_inner(self.gateway).unwrap().drain(std::future::pending())).await;
     }
 }
 

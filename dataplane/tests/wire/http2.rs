@@ -61,7 +61,7 @@ async fn the_limits_of_http_1_are_announced() {
     assert_eq!((header[3], header[0], header[1]), (SETTINGS, 0, 0));
     let payload = client.bytes(usize::from(header[2])).await.unwrap();
     let settings: Vec<&[u8]> = payload.chunks(6).collect();
-    for (name, setting) in [("header list size", [0, 6, 0, 0, 0x80, 0]), ("concurrent streams", [0, 3, 0, 0, 0, 200])] {
+    for (name, setting) in [("header list size", [0, 6, 0, 1, 0, 0]), ("concurrent streams", [0, 3, 0, 0, 0, 200])] {
         assert!(settings.contains(&&setting[..]), "{name}: {settings:?}");
     }
     // It would have to answer the gateway's farewell.

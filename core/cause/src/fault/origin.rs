@@ -49,6 +49,7 @@ impl FaultCause {
             | Self::OutOfBounds { .. }
             | Self::Malformed { .. }
             | Self::RuleViolated { .. }
+            | Self::PatternMismatch { .. }
             | Self::ItemDuplicate { .. }
             | Self::KeySetInvalid { .. }
             | Self::ExpressionInvalid { .. }

@@ -154,14 +154,15 @@ mod tests {
         "gpt".into()
     }
 
-    fn limited(seconds: u64) -> Denial {
+    fn limited(seconds: u32) -> Denial {
         let now: Timestamp = NOW.parse().unwrap();
         Denial::Limit(Limit::Requests {
             holder: ObjectRef::new("ApiRoute", ObjectName::new("shop", "orders")),
             limit: "per-key".into(),
             requests: 10,
+            burst: 10,
             window_seconds: 60,
-            retry_at: now + std::time::Duration::from_secs(seconds),
+            retry_at: now + std::time::Duration::from_secs(seconds.into()),
             retry_after_seconds: seconds,
         })
     }
@@ -234,6 +235,7 @@ mod tests {
             kind: CredentialKind::ApiKey,
             state: CredentialState::Accepted,
             id: Some("k1".into()),
+            key: None,
         };
         let body: Value = serde_json::from_slice(&render(&view, "d-7", &[report], Check::Meter)).unwrap();
         let message = "The limit per-key admits 10 requests in 60 s, used up until 2026-11-24T12:00:05Z. \

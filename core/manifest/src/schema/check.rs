@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cause::{FaultCause, FieldPath, Segment, Syntax, nearest};
+use cause::{FaultCause, FieldPath, Segment, Syntax, nearest_or_related};
 use kube_cel::{ErrorKind, Validator};
 
+use super::meant::meant;
 use super::{Alternatives, ListKind, Others, Rule, RuleId, Schema, Type, words};
 use crate::place::Span;
 use crate::tree::{Entry, Node, Value};
@@ -246,7 +247,7 @@ fn check_allowed(run: &mut Run<'_>, rule: &Rule, node: &Node, at: &At<'_>) {
         .filter(|value| !value.is_null())
         .map(|value| value.as_str().map_or_else(|| value.to_string().into(), Arc::from))
         .collect();
-    let nearest = value.as_str().and_then(|text| nearest(text, texts.iter().map(|text| &**text)));
+    let nearest = value.as_str().and_then(|text| nearest_or_related(text, texts.iter().map(|text| &**text)));
     run.find(at, FaultCause::ValueUnknown { allowed: texts, nearest });
 }
 
@@ -268,7 +269,8 @@ fn check_text(run: &mut Run<'_>, rule: &Rule, text: &str, at: &At<'_>) {
             );
         }
         (_, Some(pattern)) if fails_pattern => {
-            run.find(at, FaultCause::RuleViolated { message: format!("must match the pattern `{pattern}`").into() });
+            let meant = [text.to_ascii_uppercase(), text.to_ascii_lowercase()].into_iter().find(|text| pattern.is_match(text));
+            run.find(at, FaultCause::PatternMismatch { pattern: pattern.as_str().into(), meant: meant.map(Arc::from) });
         }
         (Some(_) | None, Some(_) | None) => {
             if let Some(bound) = rule.bounds.text(text) {
@@ -316,10 +318,11 @@ fn check_map(run: &mut Run<'_>, rule: &Rule, entries: &[Entry], at: &At<'_>) {
     let is_root = matches!(at.step, Step::Root);
     let is_held = |name: &str| is_root && matches!(name, "apiVersion" | "kind" | "metadata" | "status");
     let given: BTreeSet<&str> = entries.iter().map(|entry| &*entry.key).collect();
-    let unused = || rule.properties.keys().map(|name| &**name).filter(|name| !given.contains(name));
+    let unused = || rule.properties.keys().map(|name| &**name).filter(|name| !given.contains(name) && !is_held(name));
     let is_meant = |name: &str| {
         let unknown = given.iter().filter(|key| !rule.properties.contains_key(**key)).take(MAX_FINDINGS);
-        rule.others == Others::Unknown && unknown.into_iter().any(|key| nearest(key, unused()).as_deref() == Some(name))
+        rule.others == Others::Unknown
+            && unknown.into_iter().any(|key| nearest_or_related(key, unused()).as_deref() == Some(name))
     };
     for name in &rule.required {
         let is_defaulted = rule.properties.get(name).and_then(|id| run.schema.rule(*id)).is_some_and(|rule| rule.is_defaulted);
@@ -343,7 +346,7 @@ fn check_map(run: &mut Run<'_>, rule: &Rule, entries: &[Entry], at: &At<'_>) {
                 let cause = FaultCause::FieldUnknown {
                     field: Arc::clone(&entry.key),
                     parent: words::parent(at, run.kind).into(),
-                    nearest: nearest(&entry.key, unused()),
+                    meant: meant(run.schema, &at.path(), &entry.key, unused()),
                 };
                 run.find_at(at, entry.key_span, cause);
             }

@@ -96,15 +96,23 @@ fn fields_are_known_and_present() {
         "  limits:\n  - name: per-key\n    requests: 5\n    wndow: 1m\n",
         &["9:5 spec.limits[0]: `wndow` is not a field of a limit | did you mean `window`?"],
     );
-    check("  zzz: 1\n", &["6:3 spec: `zzz` is not a field of `spec` | Remove `zzz`, or move it to where it belongs."]);
+    check(
+        "  zzz: 1\n",
+        &[
+            "6:3 spec: `zzz` is not a field of `spec` | Remove `zzz`, or write one of backend, free, headers, high, limits, low, mode, networks, note, on, port, share.",
+        ],
+    );
     check("  limits:\n  - requests: 5\n", &["7:5 spec.limits[0]: `name` is required | Add `name`."]);
     check(
         "  limits:\n  - nme: a\n    requests: 5\n",
         &["7:5 spec.limits[0]: `nme` is not a field of a limit | did you mean `name`?"],
     );
-    check("  backend: {}\n", &["6:3 spec.backend: one of `url`, `models` is required | "]);
-    check("  backend:\n    url: x\n    models: {}\n", &["6:3 spec.backend: only one of `url`, `models` may be set | "]);
-    check("extra: 1\n", &["6:1 : `extra` is not a field of a Route | Remove `extra`, or move it to where it belongs."]);
+    check("  backend: {}\n", &["6:3 spec.backend: one of `url`, `models` is required | Change it accordingly."]);
+    check(
+        "  backend:\n    url: x\n    models: {}\n",
+        &["6:3 spec.backend: only one of `url`, `models` may be set | Change it accordingly."],
+    );
+    check("extra: 1\n", &["6:1 : `extra` is not a field of a Route | Remove `extra`."]);
 }
 
 #[test]
@@ -168,8 +176,8 @@ fn items_differ_and_rules_hold() {
         "  limits:\n  - {name: a, requests: 1}\n  - {name: a, requests: 2}\n",
         &["8:12 spec.limits[1]: two items have the key `a` | Give each item its own key."],
     );
-    check("  low: 9\n  high: 3\n", &["6:8 spec.low: low must not exceed high | "]);
-    check("  limits:\n  - name: a\n", &["7:5 spec.limits[0]: a limit needs requests or tokens | "]);
+    check("  low: 9\n  high: 3\n", &["6:8 spec.low: low must not exceed high | Change it accordingly."]);
+    check("  limits:\n  - name: a\n", &["7:5 spec.limits[0]: a limit needs requests or tokens | Change it accordingly."]);
     // A mistyped field is not told a second time by the rule that misses it.
     check(
         "  limits:\n  - name: a\n    requets: 1\n",
@@ -183,7 +191,7 @@ fn all_findings_come_in_one_pass() {
         "  mode: X\n  low: 9\n  high: 3\n  limits:\n  - name: a\n    requets: 1\n  low: 9\n",
         &[
             "6:9 spec.mode: not one of Required, Optional, Anonymous | Write one of Required, Optional, Anonymous.",
-            "7:8 spec.low: low must not exceed high | ",
+            "7:8 spec.low: low must not exceed high | Change it accordingly.",
             "11:5 spec.limits[0]: `requets` is not a field of a limit | did you mean `requests`?",
             "12:3 spec.low: `low` stands twice in one map | Keep one of them.",
         ],
@@ -200,7 +208,7 @@ fn standard_kinds_are_held_to_their_types() {
     check(
         "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports: [{prot: 80, port: \"80\"}]\n  externlName: x\n",
         &[
-            "5:12 spec.ports[0]: `prot` is not a field of a port | Remove `prot`, or move it to where it belongs.",
+            "5:12 spec.ports[0]: `prot` is not a field of a port | did you mean `protocol`?",
             "5:28 spec.ports[0].port: expected a number without quotes, found text | Write a number without quotes.",
             "6:3 spec: `externlName` is not a field of `spec` | did you mean `externalName`?",
         ],

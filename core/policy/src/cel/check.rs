@@ -39,7 +39,7 @@ pub(super) fn check(root: &mut IdedExpr, places: &mut SourceInfo, phase: Phase) 
     };
     let given = checker.type_of(root)?;
     if !matches!(given, Type::Bool | Type::Any) {
-        return Err(checker.fault(root, format!("a condition gives a bool, and this gives a {given}")));
+        return Err(checker.fault(root, format!("a condition gives a bool, and this gives {}", given.with_article())));
     }
     checker.checked.weight += checker.nodes;
     Ok(checker.checked)
@@ -183,7 +183,7 @@ impl Checker<'_> {
             | Type::Timestamp
             | Type::Duration
             | Type::Kind
-            | Type::List(_)) => return Err(self.fault(node, format!("a {other} has no field `{field}`"))),
+            | Type::List(_)) => return Err(self.fault(node, format!("{} has no field `{field}`", other.with_article()))),
         };
         Ok(if test { Type::Bool } else { given })
     }
@@ -297,7 +297,7 @@ impl Checker<'_> {
             Ok(Type::List(item)) => Ok((**item).clone()),
             Ok(Type::Map(_)) => Ok(Type::Text),
             Ok(Type::Any) => Ok(Type::Any),
-            Ok(other) => Err(self.fault(&fold.iter_range, format!("a {other} has no items"))),
+            Ok(other) => Err(self.fault(&fold.iter_range, format!("{} has no items", other.with_article()))),
             Err(fault) => Err(fault.clone()),
         };
         let too_deep = self.loops >= LOOPS;

@@ -185,12 +185,12 @@ fn what_cannot_be_right_does_not_compile() {
     check("«request.path.startWith('/')»", "there is no function `startWith` for this; did you mean `startsWith`?");
     check("«siz(request.path)» > 1", "did you mean `size`?");
     check("«'a string'»", "a condition gives a bool, and this gives a string");
-    check("«5»", "and this gives a int");
+    check("«5»", "and this gives an int");
     check("«request.path»", "and this gives a string");
-    check("«request.path == 5»", "a string never equals a int");
-    check("«5 in principal.roles»", "a int is never in a list of string");
+    check("«request.path == 5»", "a string never equals an int");
+    check("«5 in principal.roles»", "an int is never in a list of string");
     check("«request.size > '5'»", "have no order");
-    check("«request.path + 5» == 'x'", "`+` does not take a string and a int");
+    check("«request.path + 5» == 'x'", "`+` does not take a string and an int");
     check("«!request.path»", "`!` takes bools");
     check("«request.path && true»", "`&&` takes bools");
     check("«request.path.startsWith(5)»", "string.startsWith(string)");

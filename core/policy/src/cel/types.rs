@@ -43,6 +43,26 @@ impl Type {
     }
 }
 
+impl Type {
+    /// How a sentence names one: `a string`, `an int`.
+    pub(super) fn with_article(&self) -> impl fmt::Display {
+        let article = match self {
+            Self::Any | Self::Null | Self::Bytes => "",
+            Self::Int => "an ",
+            Self::Bool
+            | Self::Uint
+            | Self::Double
+            | Self::Text
+            | Self::Timestamp
+            | Self::Duration
+            | Self::Kind
+            | Self::List(_)
+            | Self::Map(_) => "a ",
+        };
+        fmt::from_fn(move |f| write!(f, "{article}{self}"))
+    }
+}
+
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

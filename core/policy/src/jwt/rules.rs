@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::claims::ClaimPath;
+use super::shown_claim;
 
 /// The compiled rules of one provider.
 #[derive(Clone, Debug)]
@@ -62,7 +63,10 @@ impl Rules {
     pub(crate) fn issued_by_it(&self, claims: &Map<String, Value>) -> Result<(), Token> {
         match claims.get("iss") {
             Some(Value::String(issuer)) if **issuer == *self.issuer => Ok(()),
-            Some(_) => Err(Token::IssuerUnknown { accepted: vec![Arc::clone(&self.issuer)] }),
+            Some(found) => {
+                let accepted = vec![Arc::clone(&self.issuer)];
+                Err(Token::IssuerUnknown { accepted, found: shown_claim(found.as_str().unwrap_or("of another type than text")) })
+            }
             None => Err(Token::ClaimMissing { claim: "iss".into() }),
         }
     }
@@ -110,14 +114,18 @@ impl Rules {
     /// `aud` names one of the provider's audiences (RFC 7519 section 4.1.3).
     pub(crate) fn meant_for_us(&self, claims: &Map<String, Value>) -> Result<(), Token> {
         let is_ours = |audience: &str| self.audiences.iter().any(|accepted| **accepted == *audience);
-        let named = match claims.get("aud") {
-            Some(Value::String(audience)) => is_ours(audience),
-            Some(Value::Array(listed)) if listed.iter().all(Value::is_string) => {
-                listed.iter().filter_map(Value::as_str).any(is_ours)
-            }
+        let listed = match claims.get("aud") {
+            Some(one @ Value::String(_)) => std::slice::from_ref(one),
+            Some(Value::Array(listed)) if listed.iter().all(Value::is_string) => listed,
             Some(_) | None => return Err(Token::ClaimMissing { claim: "aud".into() }),
         };
-        if named { Ok(()) } else { Err(Token::AudienceWrong { accepted: self.audiences.clone() }) }
+        let mut named = listed.iter().filter_map(Value::as_str);
+        if named.any(is_ours) {
+            return Ok(());
+        }
+        let found: Vec<&str> = listed.iter().filter_map(Value::as_str).collect();
+        let (provider, accepted) = (self.name().clone(), self.audiences.clone());
+        Err(Token::AudienceWrong { provider, accepted, found: shown_claim(&found.join(", ")) })
     }
 }
 

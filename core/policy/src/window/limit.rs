@@ -25,6 +25,7 @@ pub struct RequestLimit {
     /// `"name";r=`, to which a reading is appended.
     prefix: Box<[u8]>,
     requests: u64,
+    burst: u64,
     window_ms: u64,
 }
 
@@ -44,6 +45,7 @@ impl RequestLimit {
             policy: value(policy.into_bytes()),
             prefix: format!("\"{name}\";r=").into_bytes().into(),
             requests: limit.requests,
+            burst: limit.burst,
             window_ms: limit.window_ms,
         }
     }
@@ -76,9 +78,10 @@ impl RequestLimit {
             holder,
             limit: Arc::clone(&self.name),
             requests: self.requests,
+            burst: u32::try_from(self.burst).unwrap_or(u32::MAX),
             window_seconds: self.window_ms.div_ceil(1000),
             retry_at: now.checked_add(wait).map_or(Timestamp::MAX, whole_second),
-            retry_after_seconds: seconds(reading.retry_after).max(1),
+            retry_after_seconds: u32::try_from(seconds(reading.retry_after)).unwrap_or(u32::MAX).max(1),
         }
     }
 }
@@ -185,6 +188,7 @@ mod tests {
             holder,
             limit: "slow".into(),
             requests: 2,
+            burst: 1,
             window_seconds: 2,
             retry_at: "2026-05-01T00:00:01Z".parse().unwrap(),
             retry_after_seconds: 1,

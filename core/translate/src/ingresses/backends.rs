@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cause::{FaultCause, FieldPath, Listed, ObjectName, ObjectRef};
+use cause::{FaultCause, FieldPath, ObjectName, ObjectRef};
 use ir::{Backend, Part, ServiceId, WeightedService};
 use k8s_openapi::api::networking::v1::{IngressBackend, IngressServiceBackend};
 
@@ -72,8 +72,7 @@ fn named(world: &World<'_>, name: &ObjectName, port: &str) -> Result<u16, (&'sta
     let ports = || service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
     let number = ports().find(|known| known.name.as_deref() == Some(port)).and_then(|known| u16::try_from(known.port).ok());
     number.ok_or_else(|| {
-        let known: Vec<&str> = ports().filter_map(|known| known.name.as_deref()).collect();
-        let message = format!("{} has no port named `{port}`; it has {}", target(), Listed(&known)).into();
-        ("port", FaultCause::RuleViolated { message })
+        let known = ports().filter_map(|known| known.name.as_deref()).map(Arc::from).collect();
+        ("port", FaultCause::PortNotFound { service: target(), port: port.into(), known })
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef, Segment, Syntax};
+use cause::{Fault, FaultCause, FieldMeant, FieldPath, ObjectName, ObjectRef, Segment, Syntax};
 use ir::Part;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn field(pointer: &str) -> FieldPath {
 }
 
 fn unknown(name: &str) -> FaultCause {
-    FaultCause::FieldUnknown { field: name.into(), parent: "spec".into(), nearest: None }
+    FaultCause::FieldUnknown { field: name.into(), parent: "spec".into(), meant: FieldMeant::OneOf(Vec::new()) }
 }
 
 fn mistyped() -> FaultCause {
@@ -116,8 +116,8 @@ fn a_route_tells_all_at_once() {
     // One that is needed is misspelt, of which no reader says that it is missing.
     let mut spec = route(&bad);
     spec["authenticaton"] = spec.as_object_mut().unwrap().remove("authentication").unwrap();
-    let nearest = Some("authentication".into());
-    let meant = FaultCause::FieldUnknown { field: "authenticaton".into(), parent: "spec".into(), nearest };
+    let meant = FieldMeant::Nearest("authentication".into());
+    let meant = FaultCause::FieldUnknown { field: "authenticaton".into(), parent: "spec".into(), meant };
     check("ApiRoute", &spec, &[("/spec", meant)], &[all[0], all[2], all[3]]);
     // Nothing that can be read is left.
     check("ApiRoute", &json!("text"), &[("/spec", mistyped())], &[]);

@@ -99,7 +99,7 @@ fn faults_of_a_route_stand_at_their_fields() {
         "/spec/authentication/methods/2",
         json!({"jwt": {"providerRef": {"name": "corp"}}}),
         "spec.authentication.methods[2].jwt.providerRef",
-        "config.duplicate_item",
+        "config.rule_violated",
     );
     closed("/spec/versions", json!([]), "spec.versions", "config.missing_field");
 }
@@ -107,7 +107,7 @@ fn faults_of_a_route_stand_at_their_fields() {
 #[test]
 fn a_route_without_a_place_is_not_there() {
     for (pointer, value, field) in [
-        ("/spec/path", json!("orders"), "spec.path"),
+        ("/spec/path", json!("/a b"), "spec.path"),
         ("/spec/hostnames", json!(["a b"]), "spec.hostnames[0]"),
         ("/spec/matches", json!([{"headers": [{"name": "", "value": "a"}]}]), "spec.matches[0].headers[0].name"),
         (
@@ -122,6 +122,13 @@ fn a_route_without_a_place_is_not_there() {
         ];
         check("ApiRoute orders", pointer, value, Absent, &expected.each_ref().map(String::as_str));
     }
+}
+
+#[test]
+fn a_malformed_place_is_closed_where_it_was_meant() {
+    let closed = |pointer, value, line: &str| check("ApiRoute orders", pointer, value, Closed, &[line]);
+    closed("/spec/path", json!("orders"), "Error config.malformed ApiRoute shop/orders spec.path");
+    closed("/spec/hostnames", json!(["a.example.com:80"]), "Error config.malformed ApiRoute shop/orders spec.hostnames[0]");
 }
 
 #[test]

@@ -84,7 +84,12 @@ impl Telling<'_> {
                     let text = format!("{} -> {}", report.source, who(principal));
                     lines.push(Line { text, at: vouched_by(principal).map(|object| self.at(&object, &FieldPath::root())) });
                 }
-                (state, _) => lines.push(Line::from(format!("{}: {} ({kind}{id})", report.source, credential_state(state)))),
+                (state, _) => {
+                    let key = report.key.as_ref().map(|key| format!(" of {key}")).unwrap_or_default();
+                    let text = format!("{}: {} ({kind}{id}{key})", report.source, credential_state(state));
+                    let at = report.key.clone().map(|key| self.at(&ObjectRef::new("ApiKey", key), &FieldPath::root()));
+                    lines.push(Line { text, at });
+                }
             }
         }
         let anonymous = principal.is_some_and(|principal| principal.kind == PrincipalKind::Anonymous);

@@ -218,7 +218,11 @@ fn a_closed_route_is_told_by_its_fault() {
     evidence.principal = None;
     evidence.explained = None;
     let field = cause::FieldPath::of("spec.authorization.rules").index(1);
-    let cause = cause::FaultCause::FieldUnknown { field: "rols".into(), parent: "a rule".into(), nearest: Some("roles".into()) };
+    let cause = cause::FaultCause::FieldUnknown {
+        field: "rols".into(),
+        parent: "a rule".into(),
+        meant: cause::FieldMeant::Nearest("roles".into()),
+    };
     let fault = cause::Fault::error(cause::ObjectRef::new("ApiRoute", object), field, cause);
     let report = Report::of(&evidence, Some((Check::Locate, &Denial::Misconfigured(fault.into()))), &reader(&in_files));
     let fix = report.fix.unwrap();

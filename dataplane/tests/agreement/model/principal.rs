@@ -62,7 +62,11 @@ fn proven<'a>(world: &'a World, spec: &Value, seen: &Seen<'_>) -> Result<Option<
             _ if !is_bearer => text,
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
             None if text.eq_ignore_ascii_case("bearer") => "",
-            Some(_) | None => continue,
+            Some(_) | None => {
+                // Another scheme is a credential that is not taken.
+                carried = true;
+                continue;
+            }
         };
         carried = true;
         good.extend(holder(world, text).filter(|key| is_valid(key, seen)));

@@ -118,6 +118,26 @@ impl RequestBody {
         }
     }
 
+    /// Reads and drops a small body that nobody wants, so that the connection can go on behind the answer. What is
+    /// large or late is left where it is: whoever answers closes the connection.
+    pub async fn discard(&mut self) {
+        let Self::Client(body) = self else { return };
+        if body.inner.size_hint().lower() > DISCARDED_BYTES {
+            return;
+        }
+        let passed = body.upload.bytes();
+        let reading = std::future::poll_fn(|cx| {
+            loop {
+                match ready!(body.poll(cx)) {
+                    Some(Ok(_)) if body.upload.bytes() - passed <= DISCARDED_BYTES => {}
+                    Some(_) | None => return Poll::Ready(()),
+                }
+            }
+        });
+        // Late is as good as never.
+        let _ = tokio::time::timeout(DISCARD_WAIT, reading).await;
+    }
+
     /// What tells of a streamed body.
     pub(crate) fn upload(&self) -> Option<Rc<Upload>> {
         match self {
@@ -194,7 +214,8 @@ impl ClientBody {
                 self.pace.moved(now, length);
                 self.upload.bytes.set(total);
                 self.upload.moved_at.set(Some(now));
-                self.upload.ended.set(self.inner.is_end_stream());
+                // Nothing comes behind trailers (RFC 9112 section 7.1.2).
+                self.upload.ended.set(frame.is_trailers() || self.inner.is_end_stream());
                 Poll::Ready(Some(Ok(cleaned(frame))))
             }
         }
@@ -229,6 +250,11 @@ fn failure_of(error: &hyper::Error) -> BodyFailure {
     }
     if error.is_parse() { BodyFailure::Malformed } else { BodyFailure::Incomplete }
 }
+
+/// The longest body that is read only to keep its connection.
+const DISCARDED_BYTES: u64 = 64 * 1024;
+/// How long it is waited for.
+const DISCARD_WAIT: Duration = Duration::from_millis(500);
 
 /// Bytes a second that a client's body must reach on average.
 pub(crate) const MINIMUM_RATE: u64 = 1024;

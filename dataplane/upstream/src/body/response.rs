@@ -46,7 +46,8 @@ impl Cut {
     pub fn cause(self, backend: &Arc<str>) -> cause::Upstream {
         let backend = Arc::clone(backend);
         match self {
-            Self::Silent { limit_ms } | Self::Late { limit_ms } => cause::Upstream::Timeout { backend, limit_ms },
+            Self::Silent { limit_ms } => cause::Upstream::Silent { backend, limit_ms },
+            Self::Late { limit_ms } => cause::Upstream::Timeout { backend, limit_ms },
             Self::Reset => cause::Upstream::Reset { backend, reason: "it ended the connection within its answer".into() },
             Self::Malformed => cause::Upstream::Protocol { backend, reason: "the framing of its answer is not valid".into() },
         }

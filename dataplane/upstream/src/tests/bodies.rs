@@ -291,7 +291,7 @@ fn a_stream_that_falls_silent_is_cut() {
         let error = body.frame().await.unwrap().unwrap_err().downcast::<Cut>().unwrap();
         assert_eq!(*error, Cut::Silent { limit_ms: 30 });
         assert_eq!((download.bytes(), download.end()), (5, Some(End::Cut(*error))));
-        assert_eq!(error.cause(&"orders".into()), cause::Upstream::Timeout { backend: "orders".into(), limit_ms: 30 });
+        assert_eq!(error.cause(&"orders".into()), cause::Upstream::Silent { backend: "orders".into(), limit_ms: 30 });
         upstream.seen().await;
         upstream.speak();
         assert_eq!(upstream.seen().await, Seen::End(0));

@@ -285,7 +285,7 @@ fn whole_answers_are_bounded() {
         assert!(matches!(error, Cause::Protocol { .. }), "{error:?}");
         let upstream = Upstream::following(vec![vec![answer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")]]).await;
         let error = upstreams.fetch(&upstream.target(), request(), 99, 40).await.unwrap_err();
-        assert_eq!(error, Cause::Timeout { backend: "Service shop/orders:8080".into(), limit_ms: 40 });
+        assert_eq!(error, Cause::Silent { backend: "Service shop/orders:8080".into(), limit_ms: 40 });
     });
 }
 

@@ -24,7 +24,7 @@ pub(super) fn apply(name: &str, operands: &[Type]) -> Option<Result<Type, String
         (op::MODULO, [one, other]) => arithmetic("%", one, other),
         (op::NEGATE, [one]) => {
             let takes = matches!(one, Type::Any | Type::Int | Type::Double);
-            if takes { Ok(one.clone()) } else { Err(format!("`-` does not take a {one}")) }
+            if takes { Ok(one.clone()) } else { Err(format!("`-` does not take {}", one.with_article())) }
         }
         (op::IN, [item, container]) => membership(item, container),
         (op::INDEX, [container, index]) => index_into(container, index),
@@ -36,7 +36,7 @@ pub(super) fn apply(name: &str, operands: &[Type]) -> Option<Result<Type, String
 fn booleans<const N: usize>(sign: &str, operands: [&Type; N]) -> Result<Type, String> {
     match operands.into_iter().find(|operand| !matches!(operand, Type::Bool | Type::Any)) {
         None => Ok(Type::Bool),
-        Some(other) => Err(format!("`{sign}` takes bools, and this is a {other}")),
+        Some(other) => Err(format!("`{sign}` takes bools, and this is {}", other.with_article())),
     }
 }
 
@@ -44,7 +44,7 @@ fn equality(one: &Type, other: &Type) -> Result<Type, String> {
     if matches!(one, Type::Map(_)) || matches!(other, Type::Map(_)) {
         return Err("maps are not compared; compare one of their values".to_owned());
     }
-    if one.meets(other) { Ok(Type::Bool) } else { Err(format!("a {one} never equals a {other}")) }
+    if one.meets(other) { Ok(Type::Bool) } else { Err(format!("{} never equals {}", one.with_article(), other.with_article())) }
 }
 
 fn order(one: &Type, other: &Type) -> Result<Type, String> {
@@ -54,7 +54,7 @@ fn order(one: &Type, other: &Type) -> Result<Type, String> {
     if ordered(one) && ordered(other) && one.meets(other) {
         Ok(Type::Bool)
     } else {
-        Err(format!("a {one} and a {other} have no order"))
+        Err(format!("{} and {} have no order", one.with_article(), other.with_article()))
     }
 }
 
@@ -87,7 +87,7 @@ fn arithmetic(sign: &str, one: &Type, other: &Type) -> Result<Type, String> {
         (Type::Any, Type::Any) => Ok(Type::Any),
         (Type::Any, number) | (number, Type::Any) if number.is_number() => Ok(number.clone()),
         (one, other) if one == other && one.is_number() => Ok(one.clone()),
-        (one, other) => Err(format!("`{sign}` does not take a {one} and a {other}")),
+        (one, other) => Err(format!("`{sign}` does not take {} and {}", one.with_article(), other.with_article())),
     }
 }
 
@@ -99,9 +99,9 @@ fn membership(item: &Type, container: &Type) -> Result<Type, String> {
     } else if *container == Type::Any {
         true
     } else {
-        return Err(format!("`in` takes a list or map, and this is a {container}"));
+        return Err(format!("`in` takes a list or map, and this is {}", container.with_article()));
     };
-    if fits { Ok(Type::Bool) } else { Err(format!("a {item} is never in a {container}")) }
+    if fits { Ok(Type::Bool) } else { Err(format!("{} is never in {}", item.with_article(), container.with_article())) }
 }
 
 fn index_into(container: &Type, index: &Type) -> Result<Type, String> {
@@ -118,5 +118,5 @@ fn index_into(container: &Type, index: &Type) -> Result<Type, String> {
     {
         return Ok((**value).clone());
     }
-    Err(format!("a {container} has no item at a {index}"))
+    Err(format!("{} has no item at {}", container.with_article(), index.with_article()))
 }
