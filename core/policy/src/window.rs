@@ -70,6 +70,17 @@ impl Gcra {
         self.decide(state.load(Ordering::Relaxed), now).1
     }
 
+    /// What is left for later calls; takes nothing, and sets nothing aside for the present one.
+    #[must_use]
+    pub fn left(&self, state: &AtomicU64, now: u64) -> Reading {
+        let reading = self.peek(state, now);
+        if !reading.admitted {
+            return reading;
+        }
+        let reset_after = reading.reset_after.saturating_sub(self.interval);
+        Reading { remaining: reading.remaining + 1, reset_after, ..reading }
+    }
+
     /// Takes one call. Exact under concurrency: of N admitted calls, N were allowed.
     pub fn take(&self, state: &AtomicU64, now: u64) -> Reading {
         // The count guards nothing but itself, so relaxed ordering is enough.

@@ -113,9 +113,10 @@ pub(crate) fn tell<'a>(
         .map(|limit| Counter { limit: &limit.limit, state: view.known(caller.key(limit)).unwrap_or(&unused) })
         .collect();
     let combined = policy::window::look(&counters, context.now.get(), |_, _| {});
-    if let Combined::Admitted { decisive, reading } | Combined::Refused { decisive, reading } = combined
-        && let Some(limit) = limits.get(decisive)
+    if let Combined::Admitted { decisive, .. } | Combined::Refused { decisive, .. } = combined
+        && let (Some(limit), Some(counter)) = (limits.get(decisive), counters.get(decisive))
     {
+        let reading = limit.limit.gcra.left(counter.state, context.now.get());
         trail.limit = Some((limit.limit.rate_limit(&reading), &limit.limit.policy));
     }
 }

@@ -185,16 +185,20 @@ async fn serve<'a>(
     guard(context, parts).map_err(|cause| Rejection { check: Check::Guard, denial: Denial::Framing(cause) })?;
     wire::fields::strip_at_entry(&mut parts.headers);
     let (evidence, call) = finish.told();
-    let is_expected = parts.headers.contains_key(EXPECT);
     let permit = match admit(context, parts, &mut body, evidence, trail).await {
         Ok(permit) => permit,
-        // Whoever asks first whether to send its body (RFC 9110 section 10.1.1) is told by the refusal.
-        Err(rejection) if is_expected || !matches!(body, RequestBody::Client(_)) => return Err(rejection),
         // Boxed with what it holds: few calls come here, and all keep room for the larger state.
-        Err(rejection) => return Err(Box::pin(behind_body(rejection, body)).await),
+        Err(rejection) if is_in_the_way(parts, &body) => return Err(Box::pin(behind_body(rejection, body)).await),
+        Err(rejection) => return Err(rejection),
     };
     let forwarded = forward::forward(context, (parts, body), permit, evidence, call).await;
     forwarded.map_err(|denial| Rejection { check: Check::Forward, denial })
+}
+
+/// Whether the connection can go on only behind the body. Streams of HTTP/2 stand apart, and whoever asks first whether to
+/// send its body (RFC 9110 section 10.1.1) is told by the refusal.
+fn is_in_the_way(parts: &Parts, body: &RequestBody) -> bool {
+    matches!(body, RequestBody::Client(_)) && parts.version < http::Version::HTTP_2 && !parts.headers.contains_key(EXPECT)
 }
 
 /// A refusal, once the small body behind it is out of the way.

@@ -45,3 +45,34 @@ async fn limits_are_exact_under_concurrency_and_survive_changes() {
     assert_eq!(clients[0].ask(REQUEST).await.expect(200), "three");
     shop.close().await;
 }
+
+#[tokio::test]
+async fn every_answer_of_a_limited_route_tells_of_its_limit() {
+    let route = |more: &str, per: &str| {
+        format!(
+            "\n---\napiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {{name: all, namespace: shop}}\nspec:\n  \
+             path: /\n  versions: [{{version: 1.0.0, backend: {{response: {{body: ok}}}}}}]\n  \
+             limits: [{{name: ten, requests: 10, window: 1h, per: [{per}]}}]\n  {more}\n"
+        )
+    };
+    let keys = "authentication: {methods: [{apiKey: {header: X-Api-Key}}]}";
+    let denied = "authentication: {mode: Anonymous}\n  authorization: {rules: [{name: none, effect: Deny}]}";
+    for (more, per, code, told) in [
+        // Nobody is known whose calls a limit per caller would count.
+        (keys, "Principal", "credential.missing", false),
+        (keys, "ClientAddress", "credential.missing", true),
+        (denied, "Principal", "access.rule_denied", true),
+        ("authentication: {mode: Anonymous}\n  addresses: {deny: [127.0.0.0/8]}", "ClientAddress", "address.denied", true),
+    ] {
+        let shop = Shop::open(&route(more, per)).await;
+        for _ in 0..2 {
+            let answer = shop.ask(REQUEST).await;
+            assert_eq!(answer.code(), code, "{more}");
+            let fields = [answer.field("ratelimit"), answer.field("ratelimit-policy")];
+            // What is refused before takes nothing.
+            let expected = if told { [Some("\"ten\";r=10;t=0"), Some("\"ten\";q=10;w=3600")] } else { [None; 2] };
+            assert_eq!(fields, expected, "{more} {per}");
+        }
+        shop.close().await;
+    }
+}

@@ -118,19 +118,18 @@ impl RequestBody {
         }
     }
 
-    /// Reads and drops a small body that nobody wants, so that the connection can go on behind the answer. What is
-    /// large or late is left where it is: whoever answers closes the connection.
+    /// Reads and drops a body that is known to be small and that nobody wants, so that the connection can go on behind
+    /// the answer. What is large or late is left where it is: whoever answers closes the connection.
     pub async fn discard(&mut self) {
         let Self::Client(body) = self else { return };
-        if body.inner.size_hint().lower() > DISCARDED_BYTES {
+        if body.inner.size_hint().exact().is_none_or(|length| length > DISCARDED_BYTES) {
             return;
         }
-        let passed = body.upload.bytes();
         let reading = std::future::poll_fn(|cx| {
             loop {
                 match ready!(body.poll(cx)) {
-                    Some(Ok(_)) if body.upload.bytes() - passed <= DISCARDED_BYTES => {}
-                    Some(_) | None => return Poll::Ready(()),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Poll::Ready(()),
                 }
             }
         });
