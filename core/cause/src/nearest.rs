@@ -42,8 +42,10 @@ fn shared(typed: &[char], known: &[char]) -> Option<usize> {
     let (one, other) = (singular(typed), singular(known));
     let end = one.iter().rev().zip(other.iter().rev()).take_while(alike).count();
     let is_end = end == one.len().min(other.len());
-    let count = if is_beginning { beginning } else { 0 }.max(if is_end { end } else { 0 });
-    (count >= FEWEST).then_some(count)
+    let beginning = Some(beginning).filter(|count| is_beginning && *count >= FEWEST);
+    // `name` ends many names, too.
+    let end = Some(end).filter(|count| is_end && *count > FEWEST);
+    beginning.max(end)
 }
 
 fn singular(name: &[char]) -> &[char] {
@@ -117,6 +119,7 @@ mod tests {
         check("parent", Some("parentRefs"));
         check("hat", None);
         check("refs", None);
+        check("name", None);
         check("timeout", None);
         check("method", Some("methods"));
         check("meta", None);

@@ -233,12 +233,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         if !self.connection.busy() {
             return Poll::Ready(Ok(()));
         }
+        let now = Instant::now();
         // One that takes too little is there, and [`Self::watch_write`] has its patience.
-        if self.write_stalled_since.is_some() {
-            return Poll::Pending;
-        }
-        let deadline = since + HALF_CLOSED;
-        if deadline <= Instant::now() {
+        let deadline = if self.write_stalled_since.is_some() { now + HALF_CLOSED } else { since + HALF_CLOSED };
+        if deadline <= now {
             return Poll::Ready(Ok(()));
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

@@ -48,8 +48,19 @@ fn places(schema: &Schema, parent: &FieldPath, field: &str) -> Vec<Arc<str>> {
     let inside: String = parent.0.iter().map(step).collect();
     let is_inside = |place: &&Arc<str>| inside.strip_prefix('.').is_some_and(|inside| place.starts_with(inside));
     let inside: Vec<Arc<str>> = found.iter().filter(is_inside).cloned().collect();
-    let found = if inside.is_empty() { found } else { inside };
+    let found = if inside.is_empty() { outside(&found, parent) } else { inside };
     if found.len() > MOST { Vec::new() } else { found }
+}
+
+/// The places that somebody may have missed who writes at the top of the specification or of one of its parts. Deeper
+/// down the same name mostly means something else.
+fn outside(found: &[Arc<str>], parent: &FieldPath) -> Vec<Arc<str>> {
+    let near = |place: &&Arc<str>| match parent.0.len() {
+        0 => place.split('.').count() == 2,
+        1 => place.split('.').count() == 3 && !place.contains("[]"),
+        _ => false,
+    };
+    found.iter().filter(near).cloned().collect()
 }
 
 /// One step of a path of the schema, where all items of a list are one.

@@ -96,7 +96,7 @@ impl Format {
                 Syntax::SemanticVersion => padded(text),
                 Syntax::VersionRequirement => text.strip_prefix('v').map(str::to_owned),
                 Syntax::HttpsUrl => text.strip_prefix("http://").map(|rest| format!("https://{rest}")),
-                Syntax::Path => Some(format!("/{text}")),
+                Syntax::Path => Some(format!("/{}", text.trim().trim_start_matches('/'))),
                 Syntax::HostName => Some(text.trim_end_matches('.').to_ascii_lowercase()),
                 Syntax::ObjectName | Syntax::ObjectLabel => Some(text.to_ascii_lowercase().replace(['_', ' '], "-")),
                 Syntax::HeaderName => Some(text.trim().trim_end_matches(':').replace([' ', '_'], "-")),
