@@ -305,7 +305,8 @@ impl Gateway {
         self.handle.clone()
     }
 
-    /// Stops listening, lets calls in flight end, then stops.
+    /// Stops listening and lets calls in flight end, for as long as `timeouts.drain` says or until `hurry` ends. What is
+    /// in flight then is cut.
     pub async fn drain(mut self, hurry: impl Future<Output = ()>) {
         let _ = self.ready.send(false);
         {

@@ -19,9 +19,6 @@ pub struct CredentialReport {
     /// The public id of the key, once the caller has proven to hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Arc<str>>,
-    /// The ApiKey of a text that is refused or that is one of two: for its owner, never for a caller.
-    #[serde(skip)]
-    pub key: Option<ObjectName>,
 }
 
 /// What a method of authentication accepts.
@@ -136,22 +133,31 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The ApiKey, where the text is one of its own: for its owner, never for a caller.
+    #[must_use]
+    pub fn key(&self) -> Option<&ObjectName> {
+        self.key_and_field().map(|(key, _)| key)
+    }
+
     /// The field of the key that its owner would change to make it accepted.
     pub(crate) fn mended_at(&self) -> Option<(ObjectRef, FieldPath)> {
-        let (key, field) = match self {
-            Self::Expired { key, .. } => (key, "spec.expiresAt"),
-            Self::NotYetValid { key, .. } => (key, "spec.notBefore"),
-            Self::Suspended { key } => (key, "spec.suspended"),
-            Self::Rotated { key, .. } => (key, "spec.rotation"),
+        self.key_and_field().map(|(key, field)| (ObjectRef::new("ApiKey", key.clone()), FieldPath::of(field)))
+    }
+
+    const fn key_and_field(&self) -> Option<(&ObjectName, &'static str)> {
+        match self {
+            Self::Expired { key, .. } => Some((key, "spec.expiresAt")),
+            Self::NotYetValid { key, .. } => Some((key, "spec.notBefore")),
+            Self::Suspended { key } => Some((key, "spec.suspended")),
+            Self::Rotated { key, .. } => Some((key, "spec.rotation")),
             Self::Missing { .. }
             | Self::Malformed { .. }
             | Self::Checksum { .. }
             | Self::Unknown { .. }
             | Self::Ambiguous { .. }
             | Self::NotAccepted { .. }
-            | Self::Refused => return None,
-        };
-        Some((ObjectRef::new("ApiKey", key.clone()), FieldPath::of(field)))
+            | Self::Refused => None,
+        }
     }
 
     #[expect(clippy::too_many_lines, reason = "the table of this family, one row each")]

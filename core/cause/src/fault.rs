@@ -328,13 +328,15 @@ impl FaultCause {
                 format_args!("{message}"),
                 format_args!("Change it accordingly."),
             ),
+            Self::PatternMismatch { pattern, meant: None } => tell(
+                row("config.rule_violated", "Invalid", BROKEN),
+                format_args!("must match the pattern `{pattern}`"),
+                format_args!("Write text that matches `{pattern}`."),
+            ),
             Self::PatternMismatch { pattern, meant } => tell(
                 row("config.rule_violated", "Invalid", BROKEN),
                 format_args!("must match the pattern `{pattern}`"),
-                format_args!(
-                    "{}",
-                    meant.as_ref().map_or_else(|| "Change it accordingly.".to_owned(), |_| DidYouMean(meant).to_string())
-                ),
+                format_args!("{}", DidYouMean(meant)),
             ),
             Self::ItemDuplicate { key } => tell(
                 row("config.duplicate_item", "Invalid", BROKEN),

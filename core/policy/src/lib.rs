@@ -7,6 +7,7 @@
 pub mod addresses;
 mod base62;
 pub mod cel;
+pub mod certificate;
 pub mod introspection;
 pub mod jwt;
 pub mod key_text;

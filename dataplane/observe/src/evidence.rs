@@ -134,6 +134,8 @@ pub struct Evidence {
     pub client: Option<IpAddr>,
     /// `identify`: every credential looked at.
     pub credentials: CredentialReports,
+    /// `identify`: the ApiKeys of texts that are refused or that are one of two, by where they were; for their owners.
+    pub keys: Vec<(Arc<str>, ObjectName)>,
     /// `identify`: who calls.
     pub principal: Option<Principal>,
     /// `authorize`: the Allow rule that matched, or `None` where the route has none.
@@ -196,6 +198,7 @@ impl Evidence {
             located: None,
             client: None,
             credentials: CredentialReports::new_const(),
+            keys: Vec::new(),
             principal: None,
             authorized: None,
             model: None,

@@ -192,8 +192,8 @@ impl<'a> Judged<'a> {
             principal_kind: principal.map(|principal| principal.kind.as_str()),
             team: principal.and_then(|principal| principal.team.as_deref()),
             key: principal.and_then(|principal| principal.key.as_ref()).map(ToString::to_string).or_else(|| {
-                let refused = evidence.credentials.iter().find_map(|report| report.key.as_ref());
-                refused.map(ToString::to_string)
+                let refused = evidence.keys.first();
+                refused.map(|(_, key)| key.to_string())
             }),
             credentials: &evidence.credentials,
             allowed_by: evidence.authorized.as_ref().and_then(Option::as_deref),

@@ -69,15 +69,8 @@ pub(crate) fn evidence(target: &str) -> Evidence {
             kind: CredentialKind::ApiKey,
             state: CredentialState::Accepted,
             id: Some("dw_live_4f7k2m9qp3xw8b6n".into()),
-            key: None,
         },
-        CredentialReport {
-            source: "bearer".into(),
-            kind: CredentialKind::Jwt,
-            state: CredentialState::Missing,
-            id: None,
-            key: None
-        },
+        CredentialReport { source: "bearer".into(), kind: CredentialKind::Jwt, state: CredentialState::Missing, id: None },
     ];
     evidence.principal = Some(principal());
     let rules = vec![

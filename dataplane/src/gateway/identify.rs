@@ -122,12 +122,10 @@ async fn judge(
             Ok(credentials) => match &good {
                 None => good = Some((credentials, source)),
                 Some((known, first)) => {
-                    others.push(source);
+                    others.push(Arc::clone(&source));
                     if !known.principal.is_same(&credentials.principal) {
-                        let principals = [&known.principal, &credentials.principal].into_iter();
-                        let good = evidence.credentials.iter_mut().filter(|report| report.state == CredentialState::Accepted);
-                        for (report, principal) in good.zip(principals) {
-                            report.key = principal.key.as_ref().map(|id| id.0.clone());
+                        for (source, principal) in [(first, &known.principal), (&source, &credentials.principal)] {
+                            evidence.keys.extend(principal.key.as_ref().map(|id| (Arc::clone(source), id.0.clone())));
                         }
                         let sources = std::iter::once(first).chain(&others).cloned().collect();
                         return Err(Denial::Credential(Credential::Ambiguous { sources }));
@@ -137,6 +135,9 @@ async fn judge(
             // Two values in one place decide at once; so nothing about the others is told.
             Err(denial @ Denial::Credential(Credential::Ambiguous { .. })) => return Err(denial),
             Err(denial) => {
+                if let Denial::Credential(cause) = &denial {
+                    evidence.keys.extend(cause.key().map(|key| (source, key.clone())));
+                }
                 // A credential that cannot be judged now may well be good: that is not the caller's to mend.
                 let is_ours = |denial: &Denial| denial.entry().status.as_u16() >= 500;
                 if refused.as_ref().is_none_or(|earlier| is_ours(&denial) && !is_ours(earlier)) {
@@ -191,12 +192,12 @@ fn key_at(context: &Context<'_>, parts: &Parts, place: &KeyPlace, evidence: &Evi
 
 /// A place that holds nothing, as `explain` tells it.
 fn absent(source: &Arc<str>, kind: CredentialKind) -> CredentialReport {
-    CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Missing, id: None, key: None }
+    CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Missing, id: None }
 }
 
 fn ambiguous(source: &Arc<str>, kind: CredentialKind) -> Tried {
     Tried {
-        report: CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Ambiguous, id: None, key: None },
+        report: CredentialReport { source: Arc::clone(source), kind, state: CredentialState::Ambiguous, id: None },
         outcome: Err(Denial::Credential(Credential::Ambiguous { sources: vec![Arc::clone(source)] })),
     }
 }
@@ -205,7 +206,7 @@ fn ambiguous(source: &Arc<str>, kind: CredentialKind) -> Tried {
 fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence) -> Tried {
     let kind = CredentialKind::ApiKey;
     let refused = |state, denial: Credential| Tried {
-        report: CredentialReport { source: Arc::clone(source), kind, state, id: None, key: None },
+        report: CredentialReport { source: Arc::clone(source), kind, state, id: None },
         outcome: Err(Denial::Credential(denial)),
     };
     let source = || Arc::clone(source);
@@ -221,7 +222,7 @@ fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence
     let id = found.public_id().cloned();
     match found.judge(evidence.received.at) {
         Ok(()) => Tried {
-            report: CredentialReport { source: source(), kind, state: CredentialState::Accepted, id, key: None },
+            report: CredentialReport { source: source(), kind, state: CredentialState::Accepted, id },
             outcome: Ok(Credentials::of_key(found.held)),
         },
         Err(denial) => {
@@ -240,8 +241,7 @@ fn key(context: &Context<'_>, text: &str, source: &Arc<str>, evidence: &Evidence
             };
             // Whoever sent it holds the text, so its public part is no secret to it.
             let written = if let KeyForm::Ours { public_id } = form { Some(public_id.into()) } else { None };
-            let key = found.held.principal.key.as_ref().map(|id| id.0.clone());
-            let report = CredentialReport { source: source(), kind, state, id: id.or(written), key };
+            let report = CredentialReport { source: source(), kind, state, id: id.or(written) };
             Tried { report, outcome: Err(Denial::Credential(denial)) }
         }
     }

@@ -105,6 +105,9 @@ pub(crate) fn tell<'a>(
         credentials.is_some() || !limit.limit.per.iter().any(of_caller)
     };
     let limits: Vec<&'a HeldLimit> = own.iter().chain(keys).filter(counts).collect();
+    if limits.is_empty() {
+        return;
+    }
     let caller = Caller::of(context, located, known, evidence);
     let view = context.worker.state.limits.view();
     let unused = AtomicU64::new(0);

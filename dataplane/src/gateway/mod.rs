@@ -178,33 +178,41 @@ pub(crate) fn of_refused(glimpse: &Glimpse) -> (Option<Method>, HeadText) {
 /// Admits a request and forwards it.
 async fn serve<'a>(
     context: &Context<'a>,
-    (parts, mut body): (&mut Parts, RequestBody),
+    (parts, body): (&mut Parts, RequestBody),
     finish: &mut Finish,
     trail: &mut Trail<'a>,
 ) -> Result<Response<ResponseBody>, Rejection> {
     guard(context, parts).map_err(|cause| Rejection { check: Check::Guard, denial: Denial::Framing(cause) })?;
     wire::fields::strip_at_entry(&mut parts.headers);
     let (evidence, call) = finish.told();
-    let permit = match admit(context, parts, &mut body, evidence, trail).await {
-        Ok(permit) => permit,
-        // Boxed with what it holds: few calls come here, and all keep room for the larger state.
-        Err(rejection) if is_in_the_way(parts, &body) => return Err(Box::pin(behind_body(rejection, body)).await),
-        Err(rejection) => return Err(rejection),
-    };
+    let (permit, body) = admitted(context, parts, body, evidence, trail).await?;
     let forwarded = forward::forward(context, (parts, body), permit, evidence, call).await;
     forwarded.map_err(|denial| Rejection { check: Check::Forward, denial })
+}
+
+/// Admits a request, or refuses it once a small body is out of the way. A state of its own, which ends before a request is
+/// forwarded: else every call would keep room for both.
+async fn admitted<'a>(
+    context: &Context<'a>,
+    parts: &Parts,
+    mut body: RequestBody,
+    evidence: &mut Evidence,
+    trail: &mut Trail<'a>,
+) -> Result<(admit::Permit<'a>, RequestBody), Rejection> {
+    match admit(context, parts, &mut body, evidence, trail).await {
+        Ok(permit) => Ok((permit, body)),
+        Err(rejection) if is_in_the_way(parts, &body) => {
+            Box::pin(body.discard()).await;
+            Err(rejection)
+        }
+        Err(rejection) => Err(rejection),
+    }
 }
 
 /// Whether the connection can go on only behind the body. Streams of HTTP/2 stand apart, and whoever asks first whether to
 /// send its body (RFC 9110 section 10.1.1) is told by the refusal.
 fn is_in_the_way(parts: &Parts, body: &RequestBody) -> bool {
     matches!(body, RequestBody::Client(_)) && parts.version < http::Version::HTTP_2 && !parts.headers.contains_key(EXPECT)
-}
-
-/// A refusal, once the small body behind it is out of the way.
-async fn behind_body(rejection: Rejection, mut body: RequestBody) -> Rejection {
-    body.discard().await;
-    rejection
 }
 
 /// What the guard of the connection found, or what HTTP/2 lets through that HTTP/1.1 cannot say.
@@ -295,6 +303,6 @@ mod tests {
     #[test]
     fn the_state_of_a_call_is_small() {
         let bytes = state_of(handle);
-        assert!(bytes <= 3200, "{bytes} bytes");
+        assert!(bytes <= 3 * 1024, "{bytes} bytes");
     }
 }

@@ -164,7 +164,7 @@ pub(super) fn unaccepted_scheme(authentication: &Authentication) -> Tried {
     let denial = Credential::NotAccepted { source: Arc::clone(&source), accepted: authentication.accepted.clone() };
     let kind = authentication.bearer_kind();
     Tried {
-        report: CredentialReport { source, kind, state: CredentialState::NotAccepted, id: None, key: None },
+        report: CredentialReport { source, kind, state: CredentialState::NotAccepted, id: None },
         outcome: Err(Denial::Credential(denial)),
     }
 }
@@ -182,7 +182,6 @@ pub(super) fn unaccepted(text: &str, issuer: Option<String>, authentication: &Au
             kind: CredentialKind::ApiKey,
             state: CredentialState::NotAccepted,
             id: None,
-            key: None,
         };
         return Tried { report, outcome: Err(denial) };
     } else {
@@ -197,7 +196,7 @@ fn tried(kind: CredentialKind, source: &Arc<str>, outcome: Result<Verified, Toke
         Err(cause) => state_of(cause),
     };
     Tried {
-        report: CredentialReport { source: Arc::clone(source), kind, state, id: None, key: None },
+        report: CredentialReport { source: Arc::clone(source), kind, state, id: None },
         outcome: match outcome {
             Ok(verified) => Ok(Credentials { principal: verified.principal, told: Some(verified.told), key_index: None }),
             Err(cause) => Err(Denial::Token(cause)),

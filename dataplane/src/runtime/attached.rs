@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use ir::{HostPattern, ListenerId, Part, RouteId, RouteKind, SharedMap, Snapshot};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::router::{Entry, shared_hosts};
 use super::{Listener, Placement, Ports, Router, Slots};
@@ -120,10 +118,5 @@ fn in_order(route: &ir::Route) -> impl Ord + use<> {
 }
 
 fn certified(written: &ir::Certificate) -> Option<CertifiedKey> {
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(written.chain.as_bytes()).collect::<Result<_, _>>().ok()?;
-    let key = PrivateKeyDer::from_pem_slice(written.key.expose().as_bytes()).ok()?;
-    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).ok()?;
-    let certified = CertifiedKey::new(chain, key);
-    certified.keys_match().is_ok().then_some(certified)
+    policy::certificate::certified(&written.chain, written.key.expose()).ok()
 }

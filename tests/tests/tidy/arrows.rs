@@ -116,7 +116,7 @@ fn wrong(package: &str, uses: &Uses<'_>) -> Option<String> {
         return None;
     }
     // Whether a key is its certificate's is arithmetic on two texts (docs/decisions/0015).
-    let is_arithmetic = (package, name) == ("translate", "rustls");
+    let is_arithmetic = (package, name) == ("policy", "rustls");
     if SHELL.contains(&name) && !is_arithmetic {
         return Some(format!("{package} decides and may not use {name}: let dataplane or cli do it and pass the value in"));
     }

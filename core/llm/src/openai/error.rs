@@ -235,7 +235,6 @@ mod tests {
             kind: CredentialKind::ApiKey,
             state: CredentialState::Accepted,
             id: Some("k1".into()),
-            key: None,
         };
         let body: Value = serde_json::from_slice(&render(&view, "d-7", &[report], Check::Meter)).unwrap();
         let message = "The limit per-key admits 10 requests in 60 s, used up until 2026-11-24T12:00:05Z. \

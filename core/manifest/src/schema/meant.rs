@@ -14,9 +14,13 @@ pub(super) fn meant<'a>(
     field: &str,
     beside: impl Iterator<Item = &'a str> + Clone,
 ) -> FieldMeant {
-    let is_beside = nearest_or_related(field, beside.clone()).is_some();
-    let places = if is_beside { Vec::new() } else { places(schema, parent, field) };
-    if places.is_empty() { one_of(field, beside) } else { FieldMeant::Elsewhere(places) }
+    match one_of(field, beside) {
+        others @ FieldMeant::OneOf(_) => match places(schema, parent, field) {
+            places if places.is_empty() => others,
+            places => FieldMeant::Elsewhere(places),
+        },
+        nearest @ (FieldMeant::Nearest(_) | FieldMeant::Elsewhere(_)) => nearest,
+    }
 }
 
 /// The field beside it that is called nearly the same, else what may stand here.

@@ -85,9 +85,10 @@ impl Telling<'_> {
                     lines.push(Line { text, at: vouched_by(principal).map(|object| self.at(&object, &FieldPath::root())) });
                 }
                 (state, _) => {
-                    let key = report.key.as_ref().map(|key| format!(" of {key}")).unwrap_or_default();
-                    let text = format!("{}: {} ({kind}{id}{key})", report.source, credential_state(state));
-                    let at = report.key.clone().map(|key| self.at(&ObjectRef::new("ApiKey", key), &FieldPath::root()));
+                    let key = self.evidence.keys.iter().find(|(source, _)| *source == report.source).map(|(_, key)| key);
+                    let of = key.map(|key| format!(" of {key}")).unwrap_or_default();
+                    let text = format!("{}: {} ({kind}{id}{of})", report.source, credential_state(state));
+                    let at = key.map(|key| self.at(&ObjectRef::new("ApiKey", key.clone()), &FieldPath::root()));
                     lines.push(Line { text, at });
                 }
             }
