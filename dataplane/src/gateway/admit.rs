@@ -74,24 +74,27 @@ pub(crate) async fn admit<'a>(
     evidence: &mut Evidence,
     trail: &mut Trail<'a>,
 ) -> Result<Permit<'a>, Rejection> {
-    let located = locate::locate(context, parts, evidence, trail).map_err(|denial| Rejection { check: Check::Locate, denial })?;
+    let located = match locate::locate(context, parts, evidence, trail) {
+        Ok(located) => located,
+        Err(denial) => return Err(refused(context, None, (Check::Locate, denial), (evidence, trail))),
+    };
     if let Err(denial) = screen::screen(context, &located, evidence) {
-        return Err(refused(context, (&located, None), (Check::Screen, denial), (evidence, trail)));
+        return Err(refused(context, None, (Check::Screen, denial), (evidence, trail)));
     }
     let credentials = match identify::identify(context, parts, &located, evidence).await {
         Ok(credentials) => credentials,
-        Err(denial) => return Err(refused(context, (&located, None), (Check::Identify, denial), (evidence, trail))),
+        Err(denial) => return Err(refused(context, None, (Check::Identify, denial), (evidence, trail))),
     };
     if context.explaining {
         meter::look_ahead(context, &located, &credentials, evidence);
     }
     if let Err(denial) = authorize::authorize(context, parts, &located, &credentials, evidence) {
-        return Err(refused(context, (&located, Some(&credentials)), (Check::Authorize, denial), (evidence, trail)));
+        return Err(refused(context, Some(&credentials), (Check::Authorize, denial), (evidence, trail)));
     }
     let validated = match validate::validate(parts, &located, body, evidence).await {
         Ok(validated) => validated,
         Err(denial) => {
-            return Err(refused(context, (&located, Some(&credentials)), (Check::Validate, denial), (evidence, trail)));
+            return Err(refused(context, Some(&credentials), (Check::Validate, denial), (evidence, trail)));
         }
     };
     match meter::meter(context, &located, &credentials, evidence, trail) {
@@ -103,10 +106,10 @@ pub(crate) async fn admit<'a>(
 /// A refusal before `meter`: it takes nothing from the limits, and tells of them all the same.
 fn refused<'a>(
     context: &Context<'a>,
-    (located, credentials): (&Located<'a>, Option<&Credentials>),
+    credentials: Option<&Credentials>,
     (check, denial): (Check, Denial),
     (evidence, trail): (&Evidence, &mut Trail<'a>),
 ) -> Rejection {
-    meter::tell(context, located, credentials, evidence, trail);
+    meter::tell(context, credentials, evidence, trail);
     Rejection { check, denial }
 }

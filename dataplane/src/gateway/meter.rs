@@ -13,7 +13,7 @@ use super::Trail;
 use super::admit::Context;
 use super::identify::Credentials;
 use super::locate::Located;
-use crate::runtime::{HeldLimit, Runtime};
+use crate::runtime::{HeldLimit, Runtime, Serve, Version};
 use crate::state::{CAPACITY, LimitKey, State, counted};
 
 /// Takes one call from every limit, or from none.
@@ -24,12 +24,12 @@ pub(crate) fn meter<'a>(
     evidence: &mut Evidence,
     trail: &mut Trail<'a>,
 ) -> Result<(), Denial> {
-    let (own, keys) = held_limits(context, located, credentials);
+    let (own, keys) = held_limits(context, located.serve, credentials);
     if own.is_empty() && keys.is_empty() {
         return Ok(());
     }
     let held = |index: usize| own.get(index).or_else(|| keys.get(index - own.len()));
-    let caller = Caller::of(context, located, credentials, evidence);
+    let caller = Caller::of(context, Some(located.version), credentials, evidence);
     let view = context.worker.state.limits.view();
     let unused = AtomicU64::new(0);
     let counter = |limit: &'a HeldLimit| {
@@ -79,18 +79,19 @@ pub(crate) fn meter<'a>(
     Err(Denial::Limit(limit.limit.refusal(&reading, limit.holder.clone(), evidence.received.at)))
 }
 
-/// Tells a caller that an earlier check refuses what is left of the most restrictive limit, as far as it is known whom
+/// Tells a caller that an earlier check refuses what is left of the most restrictive limit, as far as it is known what
 /// they count: every answer of a limited route says so. Takes nothing, and keeps no counter.
 pub(crate) fn tell<'a>(
     context: &Context<'a>,
-    located: &Located<'a>,
     credentials: Option<&Credentials>,
     evidence: &Evidence,
     trail: &mut Trail<'a>,
 ) {
-    if trail.limit.is_some() || located.serve.limits.is_empty() && credentials.is_none_or(|known| known.key_index.is_none()) {
+    let Some(serve) = trail.route.and_then(|route| route.serve.as_ref().ok()) else { return };
+    if trail.limit.is_some() || serve.limits.is_empty() && credentials.is_none_or(|known| known.key_index.is_none()) {
         return;
     }
+    let version = trail.version.and_then(|index| serve.versions.get(index));
     let nobody;
     let known = match credentials {
         Some(known) => known,
@@ -99,16 +100,18 @@ pub(crate) fn tell<'a>(
             &nobody
         }
     };
-    let (own, keys) = held_limits(context, located, known);
-    let counts = |limit: &&HeldLimit| {
-        let of_caller = |dimension: &Dimension| matches!(dimension, Dimension::Principal | Dimension::Team);
-        credentials.is_some() || !limit.limit.per.iter().any(of_caller)
+    let (own, keys) = held_limits(context, serve, known);
+    let is_known = |dimension: &Dimension| match dimension {
+        Dimension::Principal | Dimension::Team => credentials.is_some(),
+        Dimension::Version => version.is_some(),
+        Dimension::ClientAddress => true,
     };
+    let counts = |limit: &&HeldLimit| limit.limit.per.iter().all(is_known);
     let limits: Vec<&'a HeldLimit> = own.iter().chain(keys).filter(counts).collect();
     if limits.is_empty() {
         return;
     }
-    let caller = Caller::of(context, located, known, evidence);
+    let caller = Caller::of(context, version, known, evidence);
     let view = context.worker.state.limits.view();
     let unused = AtomicU64::new(0);
     let counters: Vec<Counter<'_>> = limits
@@ -126,8 +129,8 @@ pub(crate) fn tell<'a>(
 
 /// Tells `explain` what is left of every limit, however the later steps end. Counts nothing, and keeps no counter.
 pub(crate) fn look_ahead(context: &Context<'_>, located: &Located<'_>, credentials: &Credentials, evidence: &mut Evidence) {
-    let (own, keys) = held_limits(context, located, credentials);
-    let caller = Caller::of(context, located, credentials, evidence);
+    let (own, keys) = held_limits(context, located.serve, credentials);
+    let caller = Caller::of(context, Some(located.version), credentials, evidence);
     let (view, now) = (context.worker.state.limits.view(), context.now.get());
     let unused = AtomicU64::new(0);
     let limits = own.iter().enumerate().chain(keys.iter().enumerate()).map(|(index, limit)| {
@@ -149,12 +152,12 @@ pub(crate) fn look_ahead(context: &Context<'_>, located: &Located<'_>, credentia
 /// The limits of the route, and those of the key that was used.
 fn held_limits<'a>(
     context: &Context<'a>,
-    located: &Located<'a>,
+    serve: &'a Serve,
     credentials: &Credentials,
 ) -> (&'a [HeldLimit], &'a [HeldLimit]) {
     let runtime: &'a Runtime = context.runtime;
     let keys = credentials.holder(runtime).map_or(&[][..], |holder| &holder.limits);
-    (&located.serve.limits, keys)
+    (&serve.limits, keys)
 }
 
 fn metered(limit: &HeldLimit, reading: &Reading) -> Metered {
@@ -177,13 +180,13 @@ struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    fn of(context: &Context<'a>, located: &'a Located<'_>, credentials: &'a Credentials, evidence: &Evidence) -> Self {
+    fn of(context: &Context<'a>, version: Option<&'a Version>, credentials: &'a Credentials, evidence: &Evidence) -> Self {
         Self {
             state: &context.worker.state,
             principal: &credentials.principal,
             hash: credentials.holder(context.runtime).map(|holder| holder.principal),
             address: evidence.client.map_or(0, counted),
-            version: &located.version.text,
+            version: version.map_or("", |version| &version.text),
         }
     }
 

@@ -38,6 +38,8 @@ const STREAMS: u32 = 200;
 const PREFACE: Duration = Duration::from_secs(5);
 /// How long bytes that are due may make no progress.
 const STALLED: Duration = Duration::from_secs(30);
+/// How long an HTTP/2 client on which nothing is served any more has for its part of the closing (RFC 9113 section 6.8).
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A port as its connections see it.
 #[derive(Clone)]
@@ -262,7 +264,10 @@ where
         ended = serving.as_mut() => ended,
         () = ending => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            tokio::select! {
+                ended = serving => ended,
+                () = connection.idle_for(GOODBYE) => return Err("the client did not answer the end of the connection".to_owned()),
+            }
         }
     };
     ended.map_err(|error| error.to_string())

@@ -51,22 +51,27 @@ async fn every_answer_of_a_limited_route_tells_of_its_limit() {
     let route = |more: &str, per: &str| {
         format!(
             "\n---\napiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {{name: all, namespace: shop}}\nspec:\n  \
-             path: /\n  versions: [{{version: 1.0.0, backend: {{response: {{body: ok}}}}}}]\n  \
+             path: /x\n  versions: [{{version: 1.0.0, backend: {{response: {{}}}}}}, {{version: 2.0.0, backend: {{response: {{}}}}}}]\n  \
              limits: [{{name: ten, requests: 10, window: 1h, per: [{per}]}}]\n  {more}\n"
         )
     };
     let keys = "authentication: {methods: [{apiKey: {header: X-Api-Key}}]}";
     let denied = "authentication: {mode: Anonymous}\n  authorization: {rules: [{name: none, effect: Deny}]}";
-    for (more, per, code, told) in [
+    let elsewhere = "authentication: {mode: Anonymous}\n  addresses: {deny: [127.0.0.0/8]}";
+    let open = "authentication: {mode: Anonymous}";
+    for (more, per, path, code, told) in [
         // Nobody is known whose calls a limit per caller would count.
-        (keys, "Principal", "credential.missing", false),
-        (keys, "ClientAddress", "credential.missing", true),
-        (denied, "Principal", "access.rule_denied", true),
-        ("authentication: {mode: Anonymous}\n  addresses: {deny: [127.0.0.0/8]}", "ClientAddress", "address.denied", true),
+        (keys, "Principal", "/x", "credential.missing", false),
+        (keys, "ClientAddress", "/x", "credential.missing", true),
+        (denied, "Principal", "/x", "access.rule_denied", true),
+        (elsewhere, "ClientAddress", "/x", "address.denied", true),
+        (open, "ClientAddress", "/x/v7", "version.unknown", true),
+        // A version that is not there is not counted.
+        (open, "Version", "/x/v7", "version.unknown", false),
     ] {
         let shop = Shop::open(&route(more, per)).await;
         for _ in 0..2 {
-            let answer = shop.ask(REQUEST).await;
+            let answer = shop.ask(&REQUEST.replace("/x", path)).await;
             assert_eq!(answer.code(), code, "{more}");
             let fields = [answer.field("ratelimit"), answer.field("ratelimit-policy")];
             // What is refused before takes nothing.

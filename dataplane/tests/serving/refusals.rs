@@ -59,3 +59,30 @@ async fn each_refusal_is_told_for_its_own_call() {
     assert_ne!(less_its_id(&client.ask(&requests[3]).await), first[3]);
     shop.close().await;
 }
+
+/// A caller learns the state of its key, and the owner which key it is.
+#[tokio::test]
+async fn the_owner_is_told_whose_key_was_refused() {
+    const TEXT: &str = "of-another-gateway-0123456789abcdef";
+    let key = |more: &str| {
+        format!(
+            "\n---\napiVersion: doorward.dev/v1alpha1\nkind: ApiKey\nmetadata: {{name: mobile-app, namespace: shop}}\nspec:\n  \
+             secretRef: {{name: mobile-app}}\n{more}\n---\napiVersion: v1\nkind: Secret\n\
+             metadata: {{name: mobile-app, namespace: shop}}\nstringData: {{key: {TEXT}}}\n"
+        )
+    };
+    for (more, code, state) in [
+        ("  expiresAt: 2020-01-01T00:00:00Z", "credential.expired", "expired"),
+        ("  notBefore: 2999-01-01T00:00:00Z", "credential.not_yet_valid", "not valid yet"),
+        ("  suspended: true", "credential.suspended", "suspended"),
+    ] {
+        let shop = Shop::open(&(keyed("a", "X-One") + &key(more))).await;
+        let answer = shop.ask(&request("/a", &format!("X-One: {TEXT}"))).await;
+        assert_eq!(answer.code(), code, "{more}");
+        let report = shop.decision(answer.field("doorward-decision").unwrap()).await;
+        let told = serde_json::to_string(&report).unwrap();
+        assert!(told.contains(&format!("{state} (ApiKey of shop/mobile-app)")), "{told}");
+        assert!(!told.contains(TEXT), "{told}");
+        shop.close().await;
+    }
+}

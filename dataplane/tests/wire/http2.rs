@@ -69,6 +69,18 @@ async fn the_limits_of_http_1_are_announced() {
     shop.close().await;
 }
 
+/// A client has its part in the end of a connection; one that does not take it is not waited for.
+#[tokio::test]
+async fn a_client_that_answers_nothing_is_left() {
+    let config = "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: doorward, namespace: shop}\nspec: {timeouts: {idle: 1s}}";
+    let shop = Shop::open(&[config, &route("all", "/", "{response: {body: ok}}", "")].concat()).await;
+    let mut client = shop.visit().await;
+    client.send([PREFACE, &frame(SETTINGS, 0, &[])].concat()).await;
+    // Sooner than the library's own pings would tell.
+    assert_eq!(reasons(&client.rest().await), [0]);
+    shop.close().await;
+}
+
 #[tokio::test]
 async fn a_header_block_that_does_not_end_ends_the_connection() {
     let config = "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: doorward, namespace: shop}\nspec: {timeouts: {header: 200ms}}";
