@@ -81,12 +81,7 @@ pub(crate) fn meter<'a>(
 
 /// Tells a caller that an earlier check refuses what is left of the most restrictive limit, as far as it is known what
 /// they count: every answer of a limited route says so. Takes nothing, and keeps no counter.
-pub(crate) fn tell<'a>(
-    context: &Context<'a>,
-    credentials: Option<&Credentials>,
-    evidence: &Evidence,
-    trail: &mut Trail<'a>,
-) {
+pub(crate) fn tell<'a>(context: &Context<'a>, credentials: Option<&Credentials>, evidence: &Evidence, trail: &mut Trail<'a>) {
     let Some(serve) = trail.route.and_then(|route| route.serve.as_ref().ok()) else { return };
     if trail.limit.is_some() || serve.limits.is_empty() && credentials.is_none_or(|known| known.key_index.is_none()) {
         return;
@@ -150,11 +145,7 @@ pub(crate) fn look_ahead(context: &Context<'_>, located: &Located<'_>, credentia
 }
 
 /// The limits of the route, and those of the key that was used.
-fn held_limits<'a>(
-    context: &Context<'a>,
-    serve: &'a Serve,
-    credentials: &Credentials,
-) -> (&'a [HeldLimit], &'a [HeldLimit]) {
+fn held_limits<'a>(context: &Context<'a>, serve: &'a Serve, credentials: &Credentials) -> (&'a [HeldLimit], &'a [HeldLimit]) {
     let runtime: &'a Runtime = context.runtime;
     let keys = credentials.holder(runtime).map_or(&[][..], |holder| &holder.limits);
     (&serve.limits, keys)
