@@ -150,8 +150,8 @@ impl Upstream {
                     format_args!("The service's address is one that the gateway does not call."),
                     format_args!("Report the decision id to the API's owner."),
                     format_args!(
-                        "{backend} leads to {address}, which is {why}; name a Service instead, or have the platform set \
-                         `spec.upstreams.privateAddresses: Allow` in the GatewayConfig where the address is private."
+                        "{backend} leads to {address}, which is {why}; name a Service that selects pods instead, or have the \
+                         platform set `spec.upstreams.privateAddresses: Allow` in the GatewayConfig where the address is private."
                     ),
                 ],
             ),

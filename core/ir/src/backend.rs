@@ -82,9 +82,10 @@ pub struct Service {
 /// One address of a Service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Endpoint {
-    /// An address.
+    /// An address that the cluster says a Service has.
     Address(SocketAddr),
-    /// A name that is resolved when connecting (`externalName`), and a port.
+    /// What somebody wrote (`externalName`, the host of a URL), and a port: a name that is resolved when connecting, or
+    /// an address.
     Name(Arc<str>, u16),
 }
 

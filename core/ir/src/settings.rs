@@ -46,8 +46,8 @@ impl Default for Settings {
     }
 }
 
-/// Which addresses the `url` of a backend, a key set, an introspection or a model may lead to.
-/// Services are not concerned: their addresses are the cluster's own.
+/// Which addresses the `url` of a backend, a key set, an introspection or a model may lead to, and the `externalName` of
+/// a Service. Other Services are not concerned: their addresses are the cluster's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reach {
     /// To all: whoever writes the manifests owns the machine.

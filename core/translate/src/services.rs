@@ -126,7 +126,7 @@ fn external_name(service: &Service) -> Option<&str> {
 /// A Service that is a name somewhere else; the port that the backend names is used as it is.
 fn external(id: &ServiceId, name: &str, service: &Service, report: &mut Report) -> Result<ir::Service, FaultCause> {
     let endpoint = match name.parse::<IpAddr>() {
-        Ok(address) => Endpoint::Address(SocketAddr::new(address, id.port)),
+        Ok(address) => Endpoint::Name(address.to_string().into(), id.port),
         Err(_) => match parse::exact_host(name.trim_end_matches('.')) {
             Ok(host) => Endpoint::Name(host, id.port),
             Err(cause) => {

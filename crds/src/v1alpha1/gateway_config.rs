@@ -45,8 +45,8 @@ pub struct GatewayConfigSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Upstreams {
-    /// Whether a `url`, key set, introspection or model endpoint may lead to private addresses
-    /// (RFC 1918, RFC 4193, RFC 6598) in a cluster; omitted is `Deny`. Services are not concerned.
+    /// Whether a `url`, key set, introspection or model endpoint and the `externalName` of a Service may lead to
+    /// private addresses (RFC 1918, RFC 4193, RFC 6598) in a cluster; omitted is `Deny`. Other Services are not concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_addresses: Option<PrivateAddresses>,
 }

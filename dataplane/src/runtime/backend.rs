@@ -1,6 +1,5 @@
 //! What answers the requests of a version.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -118,10 +117,7 @@ impl Url {
         let bracketed = if written.host.contains(':') { format!("[{}]", written.host) } else { written.host.to_string() };
         let host = if written.port == usual { bracketed } else { format!("{bracketed}:{}", written.port) };
         let host = HeaderValue::from_str(&host).map_err(|_| Arc::from("the host is no field value"))?;
-        let endpoint = written.host.parse().map_or_else(
-            |_| ir::Endpoint::Name(Arc::clone(&written.host), written.port),
-            |address| ir::Endpoint::Address(SocketAddr::new(address, written.port)),
-        );
+        let endpoint = ir::Endpoint::Name(Arc::clone(&written.host), written.port);
         let target = Arc::new(Target::new(name, vec![endpoint], protocol).guarded(guard.clone()));
         Ok(Self { target, host, prefix: Arc::clone(&written.path) })
     }

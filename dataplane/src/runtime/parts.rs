@@ -174,7 +174,7 @@ const fn now<'a, K, V>(difference: &Difference<'a, K, V>) -> (&'a K, Option<&'a 
 fn target(id: &ServiceId, service: &ir::Service, guard: &Guard) -> Target {
     let protocol = if service.http2 { Protocol::Http2 } else { Protocol::Http1 };
     let name = format!("Service {id}").into();
-    Target::new(name, service.endpoints.clone(), protocol).guarded(guard.of_services())
+    Target::new(name, service.endpoints.clone(), protocol).guarded(guard.clone())
 }
 
 fn compiled<'a>(

@@ -1,5 +1,8 @@
 //! Which addresses a backend may lead to, whatever its name resolves to.
 //!
+//! Judged is what somebody wrote: the host of a URL and the `externalName` of a Service, as names and as addresses.
+//! The addresses of EndpointSlices are the cluster's own and are not judged.
+//!
 //! Whoever may write an ApiRoute in a cluster must not reach through the data plane what only the data plane
 //! reaches: its own loopback, the metadata service of a cloud, the API server, other networks. Addresses are judged
 //! after a name has been resolved and before a connection is opened, each time, so that a name that
@@ -15,32 +18,14 @@ use ir::Reach;
 pub struct Guard {
     reach: Reach,
     never: Arc<[IpAddr]>,
-    /// Whether only what names resolve to is judged, and not addresses that stand in the configuration.
-    names_alone: bool,
 }
 
 impl Guard {
-    /// What a URL of a manifest may lead to; `never` are addresses that it may not unless it may lead anywhere, such as
-    /// the API server's.
+    /// What names may lead to; `never` are addresses that they may not unless they may lead anywhere, such as the API
+    /// server's.
     #[must_use]
     pub const fn new(reach: Reach, never: Arc<[IpAddr]>) -> Self {
-        Self { reach, never, names_alone: false }
-    }
-
-    /// What a Service may lead to. Its endpoints are the cluster's own; its `externalName` is whatever its owner wrote,
-    /// and may be private.
-    #[must_use]
-    pub fn of_services(&self) -> Self {
-        let reach = match self.reach {
-            Reach::Anywhere => Reach::Anywhere,
-            Reach::Private | Reach::Public => Reach::Private,
-        };
-        Self { reach, never: Arc::clone(&self.never), names_alone: true }
-    }
-
-    /// Why an address that stands in the configuration may not be called.
-    pub(crate) fn refuses_written(&self, address: IpAddr) -> Option<&'static str> {
-        if self.names_alone { None } else { self.refuses(address) }
+        Self { reach, never }
     }
 
     /// Why an address that a name resolved to may not be called.
@@ -120,8 +105,6 @@ mod tests {
             assert_eq!(found(Reach::Anywhere), None, "{address} anywhere");
             assert_eq!(found(Reach::Private), private, "{address} privately");
             assert_eq!(found(Reach::Public), public, "{address} publicly");
-            let services = Guard::new(Reach::Public, never).of_services();
-            assert_eq!((services.refuses(address), services.refuses_written(address)), (private, None), "{address} of a Service");
         }
         let own = Some("loopback or link-local");
         for address in

@@ -69,6 +69,9 @@ impl Resolver {
 
     /// What is known of `name`, however old.
     pub(crate) fn remembered(&self, name: &str) -> Option<Addresses> {
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return Some(Rc::from([address]));
+        }
         self.names.borrow().get(name).map(|known| Rc::clone(&known.addresses)).filter(|addresses| !addresses.is_empty())
     }
 

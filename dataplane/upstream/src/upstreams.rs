@@ -95,10 +95,7 @@ impl Upstreams {
         let (mut named, guard, mut refused) = (Vec::new(), target.guard(), None);
         for endpoint in target.endpoints() {
             match endpoint {
-                Endpoint::Address(address) => match guard.refuses_written(address.ip()) {
-                    None => addresses.push(*address),
-                    Some(why) => refused = Some((address.ip(), why)),
-                },
+                Endpoint::Address(address) => addresses.push(*address),
                 Endpoint::Name(name, port) => {
                     until = Some(Instant::now() + resolve::FRESH);
                     match timeout(Duration::from_millis(connect_ms), self.resolver.addresses(name)).await {
