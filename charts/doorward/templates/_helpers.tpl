@@ -27,31 +27,33 @@
 
 {{/* What the operator's pods are found by; may never change. */}}
 {{- define "doorward.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
-{{/* Labels of every object. */}}
+{{/* Labels of every object; of two values the chart's own is kept, by which its objects are found. */}}
 {{- define "doorward.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: doorward
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version)
+  "app.kubernetes.io/name" (default .Chart.Name .Values.nameOverride)
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "app.kubernetes.io/part-of" "doorward" -}}
+{{- toYaml (merge $own .Values.commonLabels) -}}
+{{- end -}}
+
+{{/* Those of the pods, as a map. */}}
+{{- define "doorward.podLabels" -}}
+{{- $own := dict "app.kubernetes.io/component" "operator" -}}
+{{- toYaml (merge $own (include "doorward.labels" . | fromYaml) .Values.podLabels) -}}
 {{- end -}}
 
 {{/* Labels and annotations below `metadata:`; `annotations` are those of one object. */}}
 {{- define "doorward.metadata" -}}
 labels:
-  {{- include "doorward.labels" .root | nindent 2 }}
-  {{- with .component }}
-  app.kubernetes.io/component: {{ . }}
-  {{- end }}
+  {{- toYaml (merge (dict "app.kubernetes.io/component" .component) (include "doorward.labels" .root | fromYaml)) | nindent 2 }}
 {{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

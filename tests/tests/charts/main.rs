@@ -275,4 +275,32 @@ fn wrong_values_are_refused_and_named() {
     check("resources.limit.cpu=1", "limit");
     check("serviceAccount.create=false", "serviceAccount.name");
     check(r#"env=[{"value":"a"}]"#, "env");
+    check("resources.limits.memory=banana", "memory");
+    check("resources.limits.memory=512MB", "memory");
+    check("fullnameOverride=A_b", "fullnameOverride");
+    let complaint =
+        rendered("doorward", &flags(&["autoscaling.enabled=true", "autoscaling.minReplicas=9", "autoscaling.maxReplicas=3"]));
+    assert!(complaint.expect_err("9 is more than 3").contains("autoscaling.minReplicas is 9"));
+}
+
+#[test]
+fn names_stay_text_and_labels_the_charts_own() {
+    let objects = made(&[
+        "gateway.name=n",
+        "gatewayClass.name=y",
+        "fullnameOverride=no",
+        r#"commonLabels={"app.kubernetes.io/part-of":"other","team":"on"}"#,
+        r#"podLabels={"app.kubernetes.io/component":"other"}"#,
+        r#"podAnnotations={"kubectl.kubernetes.io/default-container":"other"}"#,
+    ]);
+    assert_eq!(find(&objects, "Gateway", "n")["spec"]["gatewayClassName"], "y");
+    let deployment = find(&objects, "Deployment", "no-operator");
+    assert_eq!(variable(deployment, "DOORWARD_DEFAULT_GATEWAY"), Some("n"));
+    for labels in [&deployment["metadata"]["labels"], &deployment["spec"]["template"]["metadata"]["labels"]] {
+        assert_eq!(
+            (&labels["app.kubernetes.io/part-of"], &labels["app.kubernetes.io/component"], &labels["team"]),
+            (&json!("doorward"), &json!("operator"), &json!("on"))
+        );
+    }
+    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"], "operator");
 }
