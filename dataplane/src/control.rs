@@ -305,6 +305,12 @@ impl Gateway {
         self.handle.clone()
     }
 
+    /// Has clients go elsewhere, while everything is still served: answers of HTTP/1.1 end their connections (RFC 9112
+    /// section 9.6), and connections of HTTP/2 are ended gracefully (RFC 9113 section 6.8).
+    pub fn leave(&self) {
+        self.crew.leave();
+    }
+
     /// Stops listening and lets calls in flight end, for as long as `timeouts.drain` says or until `hurry` ends. What is
     /// in flight then is cut.
     pub async fn drain(mut self, hurry: impl Future<Output = ()>) {

@@ -44,6 +44,8 @@ pub(crate) enum Command {
 enum Stop {
     /// It serves.
     Not,
+    /// It serves, and has its clients go elsewhere.
+    Leaving,
     /// Calls in flight end first, for as long as the configuration lets them.
     Gracefully,
     /// They are cut.
@@ -121,6 +123,11 @@ impl Crew {
         }
     }
 
+    /// Has every worker send its clients elsewhere.
+    pub(crate) fn leave(&self) {
+        self.stop(Stop::Leaving);
+    }
+
     /// Lets calls in flight end for as long as the configuration says, or until `hurry` ends; then all workers have
     /// stopped, and calls that did not end are cut.
     pub(crate) async fn drain(&mut self, hurry: impl Future<Output = ()>) {
@@ -147,9 +154,16 @@ async fn work(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, 
         tokio::task::spawn_local(sweep(Rc::clone(&worker)));
     }
     loop {
+        let next = if worker.leaving.has_begun() { Stop::Gracefully } else { Stop::Leaving };
         let order = tokio::select! {
             order = orders.recv() => order,
-            _ = stopped.wait_for(|stop| *stop >= Stop::Gracefully) => None,
+            _ = stopped.wait_for(|stop| *stop >= next) => {
+                if next == Stop::Leaving {
+                    worker.leaving.begin();
+                    continue;
+                }
+                None
+            }
         };
         match order {
             Some(Command::Swap(runtime, done)) => {

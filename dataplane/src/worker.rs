@@ -41,6 +41,8 @@ pub(crate) struct Worker {
     pub(crate) clock: Clock,
     /// Connections that are open.
     pub(crate) open: OpenConnections,
+    /// Whether clients are to go elsewhere.
+    pub(crate) leaving: Leaving,
     random: Cell<u64>,
     /// When a connection was last complained of, in monotonic nanoseconds.
     complained_at: Cell<Option<u64>>,
@@ -80,6 +82,7 @@ impl Worker {
             decisions: DecisionIds::new(parts.number, u32::try_from(parts.seed & 0xffff_ffff).unwrap_or(0)),
             clock: parts.clock,
             open: OpenConnections::default(),
+            leaving: Leaving::default(),
             random: Cell::new(parts.seed | 1),
             complained_at: Cell::new(None),
         }
@@ -123,6 +126,35 @@ impl Worker {
         state ^= state >> 27;
         self.random.set(state);
         state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+/// Whether a worker, which still serves, has its clients go elsewhere: a connection that is closed between two calls may
+/// meet the second of them on its way, and one that says before that it ends does not.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    has_begun: Cell<bool>,
+    begins: Notify,
+}
+
+impl Leaving {
+    /// Whether they are to go elsewhere.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.has_begun.get()
+    }
+
+    /// From now on they are.
+    pub(crate) fn begin(&self) {
+        self.has_begun.set(true);
+        self.begins.notify_waiters();
+    }
+
+    /// Ends when it begins; never where it has begun, which leaves whoever comes later alone.
+    pub(crate) async fn begins(&self) {
+        match self.has_begun() {
+            true => std::future::pending().await,
+            false => self.begins.notified().await,
+        }
     }
 }
 

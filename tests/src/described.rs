@@ -6,7 +6,7 @@ use cause::{Audience, Denial, Disclosure, Fault, FaultCause, FieldPath, Limit, O
 use crate::answer::json;
 
 /// The code, why no page can bring it about, and the cause.
-fn all() -> [(&'static str, &'static str, Denial); 5] {
+fn all() -> [(&'static str, &'static str, Denial); 6] {
     let orders = ObjectRef::new("ApiRoute", ObjectName::new("shop", "orders"));
     let broken = Fault::error(orders, FieldPath::of("spec"), FaultCause::RouteBroken);
     [
@@ -25,6 +25,11 @@ fn all() -> [(&'static str, &'static str, Denial); 5] {
                 address: [10, 0, 0, 7].into(),
                 why: "private".into(),
             }),
+        ),
+        (
+            "upstream.loop",
+            "the gateway of a page is made after its manifests, which cannot name its address",
+            Denial::Upstream(Upstream::Loop { backend: "http://gateway.example.com".into(), passes: 3 }),
         ),
         ("config.route_broken", "another fault is always told beside it", Denial::Misconfigured(broken.into())),
     ]

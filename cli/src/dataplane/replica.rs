@@ -79,6 +79,7 @@ impl Replica {
     /// No request should be sent here from now on; those that are, are served.
     pub(crate) fn leave(&mut self) {
         self.leaving = true;
+        self.gateway.leave();
         self.ready.send_replace(false);
     }
 

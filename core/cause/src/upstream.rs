@@ -31,6 +31,13 @@ pub enum Upstream {
         /// Whose or what it is, such as `private`.
         why: Arc<str>,
     },
+    /// The backend leads back to this gateway, which has sent the same request on before.
+    Loop {
+        /// The backend.
+        backend: Arc<str>,
+        /// How often it was sent on already.
+        passes: usize,
+    },
     /// No connection: refused or unreachable.
     Unreachable {
         /// The backend.
@@ -152,6 +159,17 @@ impl Upstream {
                     format_args!(
                         "{backend} leads to {address}, which is {why}; name a Service that selects pods instead, or have the \
                          platform set `spec.upstreams.privateAddresses: Allow` in the GatewayConfig where the address is private."
+                    ),
+                ],
+            ),
+            Self::Loop { backend, passes } => tell(
+                entry("upstream.loop", 508, Fixer::ApiOwner, Retry::Never, "The request goes in circles"),
+                [
+                    format_args!("The service leads back to this gateway."),
+                    format_args!("Report the decision id to the API's owner."),
+                    format_args!(
+                        "{backend} leads back to this gateway, which has sent this request on {passes} times; name the service \
+                         itself instead of an address of the gateway."
                     ),
                 ],
             ),

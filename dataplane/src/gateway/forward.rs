@@ -10,6 +10,7 @@ use upstream::{Lines, Outgoing, RequestBody, ResponseBody, SendError, Target, Ti
 
 use super::admit::{Context, Permit};
 use super::finish::Call;
+use super::hop::Hop;
 use super::identify::Credentials;
 use super::locate::Located;
 use super::shape::{self, Destination};
@@ -43,16 +44,20 @@ pub(super) async fn forward(
                 return Err(Denial::Upstream(UpstreamCause::NoEndpoints { backend }));
             };
             let target = service.target.as_ref().map_err(|fault| Denial::Misconfigured(fault.clone()))?;
+            let hop = Hop::of(&context.worker.state, &parts.headers, target)?;
             let destination = Destination { host: None, prefix: "" };
             let mut lines = shape::shape(context, parts, &located, &credentials, (evidence, &destination));
             shape::change(&service.request, &mut parts.headers, &mut lines);
+            hop.sign(&mut parts.headers, &mut lines);
             let mut response = send(context, (parts, lines, body), target, &located, call).await?;
             service.response.apply(response.headers_mut());
             response
         }
         (Backend::Url(url), Validated::Unread) => {
+            let hop = Hop::of(&context.worker.state, &parts.headers, &url.target)?;
             let destination = Destination { host: Some(&url.host), prefix: &url.prefix };
-            let lines = shape::shape(context, parts, &located, &credentials, (evidence, &destination));
+            let mut lines = shape::shape(context, parts, &located, &credentials, (evidence, &destination));
+            hop.sign(&mut parts.headers, &mut lines);
             send(context, (parts, lines, body), &url.target, &located, call).await?
         }
         // `validate` answers every request of a route with models by one of the arms above.

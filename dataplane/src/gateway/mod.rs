@@ -8,6 +8,7 @@ mod answer;
 mod authorize;
 mod finish;
 mod forward;
+mod hop;
 mod identify;
 mod locate;
 mod meter;
@@ -30,7 +31,7 @@ use std::task::Poll;
 use cause::{Check, Denial, Framing};
 use http::header::{CONNECTION, EXPECT, HOST, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ir::Enforcement;
 use observe::evidence::{Evidence, HeadText, Received, Record};
@@ -112,13 +113,16 @@ pub(crate) async fn handle(in_flight: InFlight, worker: Rc<Worker>, request: Req
             response
         }
     };
-    finish::attach(closing(response, &parts, &finish), finish)
+    let leaving = worker.leaving.has_begun();
+    finish::attach(closing(response, &parts, &finish, leaving), finish)
 }
 
-/// What is answered before the whole request came says that the connection ends there (RFC 9112 section 9.6).
-fn closing(mut response: Response<ResponseBody>, parts: &Parts, finish: &Finish) -> Response<ResponseBody> {
-    let is_own = matches!(response.body(), ResponseBody::Empty | ResponseBody::Full(_));
-    if is_own && parts.version < http::Version::HTTP_2 && finish.is_unread() {
+/// What is answered before the whole request came says that the connection ends there (RFC 9112 section 9.6), and so does
+/// what is answered by a worker that is leaving.
+fn closing(mut response: Response<ResponseBody>, parts: &Parts, finish: &Finish, leaving: bool) -> Response<ResponseBody> {
+    let is_own = || matches!(response.body(), ResponseBody::Empty | ResponseBody::Full(_));
+    let ends = leaving && response.status() != StatusCode::SWITCHING_PROTOCOLS || finish.is_unread() && is_own();
+    if ends && parts.version < http::Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -26,6 +26,7 @@ use upstream::{Cut, Lines, RequestBody, ResponseBody};
 use super::admit::Context;
 use super::finish::Call;
 use super::forward;
+use super::hop::{CDN_LOOP, Hop};
 use super::locate::Located;
 use super::validate::ModelCall;
 
@@ -46,7 +47,11 @@ pub(super) async fn call(
     (evidence, call): (&Evidence, &mut Call),
 ) -> Result<Response<ResponseBody>, Denial> {
     let place = model.model.place.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
+    let hop = Hop::of(&context.worker.state, &parts.headers, &place.target)?;
     let mut headers = HeaderMap::with_capacity(PASSED.len() + 4);
+    for value in parts.headers.get_all(CDN_LOOP) {
+        headers.append(CDN_LOOP, value.clone());
+    }
     for name in PASSED {
         if let Some(value) = parts.headers.get(&name) {
             headers.insert(name, value.clone());
@@ -64,9 +69,10 @@ pub(super) async fn call(
     let path = format!("{}/{}", place.prefix, model.call.path());
     parts.uri = path.parse().map_err(|_| Denial::Route(cause::Route::Internal))?;
     let request_bytes = model.body.len() as u64;
-    let response =
-        forward::send(context, (parts, Lines::default(), RequestBody::of(model.body.clone())), &place.target, located, call)
-            .await?;
+    let mut lines = Lines::default();
+    hop.sign(&mut parts.headers, &mut lines);
+    let body = RequestBody::of(model.body.clone());
+    let response = forward::send(context, (parts, lines, body), &place.target, located, call).await?;
     let backend = place.target.name();
     judge(&response, backend)?;
     Ok(meter(context, response, &model, (evidence, call), request_bytes))

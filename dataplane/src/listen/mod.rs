@@ -256,6 +256,7 @@ where
     let ending = async {
         tokio::select! {
             () = close.closed() => {}
+            () = worker.leaving.begins() => {}
             () = connection.idle_for(idle) => {}
         }
     };

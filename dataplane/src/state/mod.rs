@@ -37,6 +37,8 @@ pub(crate) struct State {
     guard: Arc<ArcSwap<Guard>>,
     /// Addresses that they may never lead to in a cluster.
     never: OnceLock<Arc<[IpAddr]>>,
+    /// What this process calls itself in `CDN-Loop`.
+    pseudonym: String,
     /// Where new key sets are fetched; `None` where nothing is (`check`, `explain` of files).
     fetcher: Option<mpsc::UnboundedSender<Arc<KeySetCell>>>,
 }
@@ -45,9 +47,12 @@ impl State {
     /// No counts, no keys. Key sets that must be fetched are sent to `fetcher`.
     #[must_use]
     pub(crate) fn new(fetcher: Option<mpsc::UnboundedSender<Arc<KeySetCell>>>) -> Self {
+        let hasher = RandomState::new();
+        let pseudonym = format!("doorward-{:016x}", hasher.hash_one("cdn-loop"));
         Self {
             limits: Limits::default(),
-            hasher: RandomState::new(),
+            hasher,
+            pseudonym,
             key_sets: Mutex::default(),
             guard: Arc::default(),
             never: OnceLock::new(),
@@ -72,6 +77,12 @@ impl State {
     /// Has URLs never lead to these addresses in a cluster, from the next configuration on. Counts once.
     pub(crate) fn never_call(&self, addresses: Vec<IpAddr>) {
         let _ = self.never.set(addresses.into());
+    }
+
+    /// What this process calls itself to others like it (RFC 8586 section 2), which none of them does.
+    #[must_use]
+    pub(crate) fn pseudonym(&self) -> &str {
+        &self.pseudonym
     }
 
     /// The same number for the same text for as long as the process lives.

@@ -62,3 +62,29 @@ async fn what_does_not_end_in_time_is_cut() {
     assert!(!answer.whole && answer.body == b"half", "{answer:?}");
     assert_eq!(upstream.rest().await, b"");
 }
+
+#[tokio::test]
+async fn whoever_leaves_says_so_before_it_is_gone() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let fixed = route("fixed", "/fixed", "{response: {body: ok}}", "");
+    let shop = Shop::open(&[route("all", "/", &at(listener.local_addr().unwrap()), ""), fixed].concat()).await;
+    let mut kept = shop.visit().await;
+    let fixed = "GET /fixed HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let before = kept.ask(fixed).await;
+    assert_eq!((before.expect(200).as_str(), before.field("connection")), ("ok", None));
+    shop.leave();
+    // The workers learn of it one after the other, and serve until then.
+    soon(async { while shop.ask(fixed).await.field("connection").is_none() {} }).await;
+    let mut streamed = shop.visit().await;
+    streamed.send(REQUEST).await;
+    let mut upstream = Talk::on(soon(listener.accept()).await.unwrap().0);
+    upstream.head().await.unwrap();
+    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalfdone").await;
+    let answer = streamed.answer().await;
+    assert_eq!((answer.expect(200).as_str(), answer.field("connection")), ("halfdone", Some("close")));
+    assert_eq!(streamed.rest().await, b"");
+    let last = kept.ask(fixed).await;
+    assert_eq!((last.expect(200).as_str(), last.field("connection")), ("ok", Some("close")));
+    assert_eq!(kept.rest().await, b"");
+    shop.close().await;
+}

@@ -1,5 +1,7 @@
 //! Where requests go, and how they and their answers are changed.
 
+use dataplane::PortProtocol;
+
 use crate::shop::{Echo, Shop, at, route};
 use crate::standard::service;
 
@@ -111,6 +113,32 @@ async fn what_the_gateway_says_is_said_once() {
                 assert_eq!(traces, ["ours"], "{text}");
             }
         }
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn what_goes_in_circles_ends_with_its_cause() {
+    let shop = Shop::open(&route("all", "/", "{response: {body: ok}}", "")).await;
+    let own = shop.address(PortProtocol::Http);
+    let hidden = "traffic: {headers: {request: {remove: [CDN-Loop]}}}";
+    let through = "traffic: {rewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /end}}}";
+    let routes = [
+        route("url", "/url", &at(own), ""),
+        route("hidden", "/hidden", &at(own), hidden),
+        route("service", "/service", "{services: [{name: own, port: 80}]}", ""),
+        service("own", own),
+        route("through", "/through", &at(own), through),
+        route("end", "/end", "{response: {body: end}}", ""),
+    ];
+    shop.apply(&routes.concat()).await;
+    for path in ["url", "hidden", "service"] {
+        let text = shop.ask(&format!("GET /{path} HTTP/1.1\r\nHost: shop\r\n\r\n")).await.expect(508);
+        assert!(text.contains("\"upstream.loop\""), "{path}: {text}");
+    }
+    let ask = |fields: &str| format!("GET /through HTTP/1.1\r\nHost: shop\r\n{fields}\r\n");
+    for fields in ["", "CDN-Loop: elsewhere; x=y\r\n", "CDN-Loop: elsewhere\r\nCDN-Loop: doorward\r\n"] {
+        assert_eq!(shop.ask(&ask(fields)).await.expect(200), "end", "{fields}");
     }
     shop.close().await;
 }

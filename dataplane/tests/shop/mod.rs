@@ -75,6 +75,11 @@ impl Shop {
         tokio::task::spawn_blocking(move || gateway.decision(&id)).await.unwrap()
     }
 
+    /// Has clients go elsewhere.
+    pub(crate) fn leave(&self) {
+        self.gateway.leave();
+    }
+
     /// Stops listening and lets calls in flight end.
     pub(crate) async fn close(self) {
         soon(Arc::into_inner(self.gateway).unwrap().drain(std::future::pending())).await;

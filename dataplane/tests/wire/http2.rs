@@ -166,3 +166,16 @@ async fn requests_are_served_and_refused_as_in_http_1() {
     assert_eq!(echo.targets(), Vec::<String>::new());
     shop.close().await;
 }
+
+#[tokio::test]
+async fn whoever_leaves_lets_connections_end_well() {
+    let shop = Shop::open(&route("all", "/", "{response: {body: ok}}", "")).await;
+    let mut client = shop.visit().await;
+    client.send([PREFACE, &frame(SETTINGS, 0, &[])].concat()).await;
+    // Its SETTINGS: it serves.
+    let header = client.bytes(9).await.unwrap();
+    client.bytes(usize::from(header[2])).await.unwrap();
+    shop.leave();
+    assert_eq!(reasons(&client.rest().await).first(), Some(&0));
+    shop.close().await;
+}
