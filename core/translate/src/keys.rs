@@ -10,6 +10,7 @@ use ir::{EarlierText, Key, KeyId, RouteId};
 use jiff::Timestamp;
 use policy::key_text::{self, KeyForm};
 use policy::published;
+use serde_json::Value;
 
 use crate::checks;
 use crate::issue::{self, Ownership};
@@ -54,6 +55,32 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
         keys.insert(KeyId(name.clone()), Arc::new(key));
     }
     keys
+}
+
+/// An earlier version of a key, suspended or at its end where its newest text says so: whoever takes a key away must not
+/// have to mend it first.
+pub(crate) fn narrowed(key: &ApiKey, newest: &Value) -> Option<ApiKey> {
+    let written = newest.get("spec")?;
+    let time = |text: Option<&str>| text.and_then(|text| parse::timestamp(text).ok());
+    let end = written.get("expiresAt").and_then(Value::as_str);
+    let end = end.filter(|end| match (time(Some(end)), time(key.spec.expires_at.as_deref())) {
+        (Some(end), Some(before)) => end < before,
+        (end, None) => end.is_some(),
+        (None, Some(_)) => false,
+    });
+    let never_begins = time(key.spec.not_before.as_deref()).is_some_and(|begin| time(end).is_some_and(|end| end <= begin));
+    let suspended = written.get("suspended") == Some(&Value::Bool(true)) || never_begins;
+    if end.is_none() && !suspended {
+        return None;
+    }
+    let mut key = key.clone();
+    if let Some(end) = end.filter(|_| !never_begins) {
+        key.spec.expires_at = Some(end.to_owned());
+    }
+    if suspended {
+        key.spec.suspended = Some(true);
+    }
+    Some(key)
 }
 
 /// The ApiKeys; in a cluster by age, so that of two with one text the older is good.
@@ -201,4 +228,38 @@ pub(crate) fn hexadecimal(text: &[u8]) -> Option<[u8; 32]> {
     }
     let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
     bytes?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_text_takes_away_and_gives_nothing() {
+        let check = |before: Value, newest: Value, expected: Option<Value>| {
+            let of = |spec: &Value| {
+                let mut spec = spec.clone();
+                spec["secretRef"] = serde_json::json!({"name": "app"});
+                serde_json::json!({"metadata": {"name": "app"}, "spec": spec})
+            };
+            let key: ApiKey = serde_json::from_value(of(&before)).unwrap();
+            let expected = expected.map(|spec| serde_json::from_value::<ApiKey>(of(&spec)).unwrap());
+            assert_eq!(narrowed(&key, &of(&newest)), expected, "{before} {newest}");
+        };
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let [early, late] = ["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"];
+        let ends = |end: &str| serde_json::json!({"expiresAt": end});
+        check(json("{}"), json("{}"), None);
+        check(json("{}"), json(r#"{"roles": ["admin"], "suspended": false}"#), None);
+        check(json(r#"{"roles": ["a"]}"#), json(r#"{"suspended": true}"#), Some(json(r#"{"roles": ["a"], "suspended": true}"#)));
+        check(json(r#"{"suspended": true}"#), json(r#"{"suspended": false}"#), None);
+        check(json("{}"), ends(early), Some(ends(early)));
+        check(ends(late), ends(early), Some(ends(early)));
+        check(ends(early), ends(late), None);
+        check(ends(early), ends("soon"), None);
+        // It would end before it begins.
+        let begins = serde_json::json!({"notBefore": late});
+        check(begins.clone(), ends(early), Some(serde_json::json!({"notBefore": late, "suspended": true})));
+        check(json("{}"), serde_json::json!({"notBefore": late, "expiresAt": early}), Some(ends(early)));
+    }
 }

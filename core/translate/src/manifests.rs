@@ -15,6 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::keys;
+
 /// One object as its reader could read it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written<T> {
@@ -58,6 +60,13 @@ pub trait Kind: Clone + PartialEq + DeserializeOwned + Serialize + Send + Sync +
 
     /// Its metadata.
     fn metadata(&self) -> &ObjectMeta;
+
+    /// This version, which serves in place of a `newest` text that is refused, without what that text takes away whatever
+    /// else is wrong with it; `None` where it takes away nothing.
+    fn narrowed(&self, newest: &Value) -> Option<Self> {
+        let _nothing = newest;
+        None
+    }
 }
 
 /// Looks at the objects of each kind in turn.
@@ -75,7 +84,7 @@ pub trait VisitBeside {
 macro_rules! manifests {
     (@name $kind:ident) => { stringify!($kind) };
     (@name $kind:ident $name:literal) => { $name };
-    ($($(#[$doc:meta])* $field:ident: $kind:ident $(as $name:literal)?;)*) => {
+    ($($(#[$doc:meta])* $field:ident: $kind:ident $(as $name:literal)? $(narrowed by $narrowed:path)?;)*) => {
         /// Every object that translation looks at.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Manifests {
@@ -88,6 +97,10 @@ macro_rules! manifests {
             fn metadata(&self) -> &ObjectMeta {
                 &self.metadata
             }
+
+            $(fn narrowed(&self, newest: &Value) -> Option<Self> {
+                $narrowed(self, newest)
+            })?
         })*
 
         impl Manifests {
@@ -108,7 +121,7 @@ manifests! {
     /// APIs.
     api_routes: ApiRoute;
     /// Credentials of consumers.
-    api_keys: ApiKey;
+    api_keys: ApiKey narrowed by keys::narrowed;
     /// Models.
     ai_models: AiModel;
     /// Issuers of tokens.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectRef};
-use manifest::State;
+use manifest::{Set, State};
 use serde_json::Value;
 use translate::{Kind, Manifests, Objects, VisitBeside, Written};
+
+use crate::session::written_now;
 
 /// Manifests, and from which values their objects were made.
 #[derive(Clone, Debug, Default)]
@@ -15,13 +17,17 @@ pub(crate) struct Decoded {
     values: BTreeMap<ObjectRef, Arc<Value>>,
 }
 
-/// Objects as typed manifests. An object whose value is as `before` is taken over from there.
-pub(crate) fn decode<'a>(states: impl Iterator<Item = (&'a ObjectRef, &'a State)>, before: &Decoded) -> Decoded {
+/// Objects of `set` as typed manifests, in these states. An object whose value is as `before` is taken over from there.
+pub(crate) fn decode<'a>(set: &Set, states: impl Iterator<Item = (&'a ObjectRef, &'a State)>, before: &Decoded) -> Decoded {
     let mut kinds: BTreeMap<&str, Vec<One<'_>>> = BTreeMap::new();
     let mut decoded = Decoded::default();
     for (reference, state) in states {
-        kinds.entry(&reference.kind).or_default().push(One { reference, state, earlier: before.values.get(reference) });
-        if let Some(good) = state.good() {
+        let newest =
+            if let State::LastGood { .. } = state { written_now(set, reference).map(|object| &**object.value()) } else { None };
+        let one = One { reference, state, newest, earlier: before.values.get(reference) };
+        kinds.entry(&reference.kind).or_default().push(one);
+        // An earlier version may be served narrowed, which is not what its text says.
+        if let State::Good(good) = state {
             decoded.values.insert(reference.clone(), Arc::clone(good.value()));
         }
     }
@@ -44,6 +50,8 @@ impl VisitBeside for Filling<'_> {
 struct One<'a> {
     reference: &'a ObjectRef,
     state: &'a State,
+    /// What is refused, where an earlier version stands in for it.
+    newest: Option<&'a Value>,
     /// What it was made of before.
     earlier: Option<&'a Arc<Value>>,
 }
@@ -57,7 +65,10 @@ impl One<'_> {
             },
             // Whoever refused the newer text tells its faults at their places.
             State::LastGood { good, .. } => match self.value(good.value(), before) {
-                Ok(value) => Written::LastGood(value, Vec::new()),
+                Ok(value) => {
+                    let narrowed = self.newest.and_then(|newest| value.narrowed(newest));
+                    Written::LastGood(narrowed.map_or(value, Arc::new), Vec::new())
+                }
                 Err(fault) => Written::Broken(vec![*fault], Arc::clone(good.value())),
             },
             State::Broken { object, faults } => Written::Broken(faults.clone(), Arc::clone(object.value())),
@@ -86,7 +97,6 @@ impl One<'_> {
 
 #[cfg(test)]
 mod tests {
-    use manifest::Set;
     use translate::Visit;
 
     use super::*;
@@ -97,7 +107,7 @@ mod tests {
     }
 
     fn decoded(set: &Set, before: &Decoded) -> Decoded {
-        decode(set.objects().map(|(key, state)| (&key.reference, state)), before)
+        decode(set, set.objects().map(|(key, state)| (&key.reference, state)), before)
     }
 
     /// How many objects of each kind there are.

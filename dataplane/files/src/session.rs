@@ -109,7 +109,7 @@ impl Session {
     /// All objects, where `kept` stands in for some.
     fn translated(&mut self, kept: &BTreeMap<ObjectKey, State>) -> Translation {
         let states = self.set.objects().map(|(key, state)| (&key.reference, kept.get(key).unwrap_or(state)));
-        self.decoded = decode(states, &self.decoded);
+        self.decoded = decode(&self.set, states, &self.decoded);
         translate(&self.decoded.manifests, &self.context)
     }
 
@@ -146,7 +146,7 @@ impl Session {
             return Vec::new();
         }
         let states = self.set.objects().map(|(key, state)| (&key.reference, written.get(&key.reference).unwrap_or(state)));
-        let mut faults = translate(&decode(states, &self.decoded).manifests, &self.context).faults;
+        let mut faults = translate(&decode(&self.set, states, &self.decoded).manifests, &self.context).faults;
         faults.retain(|fault| {
             let state = fault.object.as_ref().and_then(|object| written.get(object));
             state.is_some_and(|state| !state.faults().contains(fault))

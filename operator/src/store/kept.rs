@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use cause::{Fault, ObjectName, Severity};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use translate::{Objects, Translation, Visit, Written, refused_certificate};
 
@@ -159,13 +158,14 @@ impl Visit for Keeping<'_> {
     }
 }
 
-impl<T: DeserializeOwned + PartialEq> Slots<'_, T> {
+impl<T: translate::Kind> Slots<'_, T> {
     /// The earlier good version takes the place of the newest one, if there is one.
     fn keep(&mut self, key: &Key, faults: Vec<Fault>) -> bool {
         let Some(Written::Good(newest)) = self.served.get(&key.name) else { return false };
         let Some(earlier) = self.proven.earlier(&key.name, |version| *version == **newest) else { return false };
+        let narrowed = serde_json::to_value(&**newest).ok().and_then(|newest| earlier.narrowed(&newest));
         self.refused.insert(key.name.clone(), Written::Good(Arc::clone(newest)));
-        self.served.insert(key.name.clone(), Written::LastGood(earlier, faults));
+        self.served.insert(key.name.clone(), Written::LastGood(narrowed.map_or(earlier, Arc::new), faults));
         true
     }
 

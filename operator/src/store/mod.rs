@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName, ObjectRef};
 use ir::SharedMap;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use translate::{Manifests, Objects, Written};
 
@@ -260,13 +259,13 @@ impl Store {
 }
 
 /// What a tree means as an object of its kind; `before` serves on where it means nothing.
-fn read<T: DeserializeOwned>(key: &Key, value: Value, before: Option<&Written<T>>) -> Written<T> {
+fn read<T: translate::Kind>(key: &Key, value: Value, before: Option<&Written<T>>) -> Written<T> {
     let object = T::deserialize(&value).map_err(|error| vec![misfit(&key.reference(), &error)]);
     let unserved = if key.kind == Kind::HttpRoute { unserved(&key.reference(), &value) } else { Vec::new() };
     match object.and_then(|object| if unserved.is_empty() { Ok(object) } else { Err(unserved) }) {
         Ok(object) => Written::Good(Arc::new(object)),
         Err(faults) => match before.and_then(Written::value) {
-            Some(good) => Written::LastGood(Arc::clone(good), faults),
+            Some(good) => Written::LastGood(good.narrowed(&value).map_or_else(|| Arc::clone(good), Arc::new), faults),
             None => Written::Broken(faults, Arc::new(value)),
         },
     }

@@ -5,7 +5,6 @@ use crds::standard::{
     ConfigMap, EndpointSlice, Gateway, GatewayClass, HttpRoute, Ingress, IngressClass, Namespace, ReferenceGrant, Secret, Service,
 };
 use crds::v1alpha1::{AiModel, ApiKey, ApiRoute, GatewayConfig, IdentityProvider};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use translate::LastGood;
 
@@ -65,7 +64,7 @@ macro_rules! with_slots {
 }
 pub(super) use {with_kinds, with_slots};
 
-impl<T: DeserializeOwned + PartialEq> Slots<'_, T> {
+impl<T: translate::Kind> Slots<'_, T> {
     /// Takes in the newest version; whether that is another one.
     pub(super) fn put(&mut self, key: &Key, value: Value) -> bool {
         let written = read(key, value, self.served.get(&key.name));

@@ -1,7 +1,7 @@
 //! Orders of arrival, last good versions, contents.
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use translate::{Cluster, Context, Translation, translate};
 
 use super::*;
@@ -150,6 +150,30 @@ fn a_refused_update_leaves_the_last_good_version_until_it_is_mended() {
     tell(&mut store, Kind::ApiRoute, What::Changed(other));
     assert!(!settle(&mut store));
     assert_eq!(path(&store), good("no slash"));
+}
+
+#[test]
+fn a_refused_update_of_a_key_suspends_it_all_the_same() {
+    let mut store = Store::default();
+    let key = |version: u64, spec: Value| {
+        let mut spec = spec;
+        spec["secretRef"] = json!({"name": "app"});
+        object("shop/app", version, json!({"spec": spec}))
+    };
+    let mut check = |version: u64, spec: Value, suspended: Option<bool>, is_kept: bool| {
+        tell(&mut store, Kind::ApiKey, What::Changed(key(version, spec.clone())));
+        // The Secret is not there, which is not the key's own fault.
+        settle(&mut store);
+        let written = store.manifests().api_keys.values().next().unwrap();
+        let found = written.value().and_then(|key| key.spec.suspended);
+        assert_eq!((found, matches!(written, Written::LastGood(..))), (suspended, is_kept), "{spec}");
+    };
+    let wrong = json!(["10.0.0.1/8"]);
+    check(1, json!({}), None, false);
+    check(2, json!({"suspended": true, "addresses": {"deny": wrong}}), Some(true), true);
+    check(3, json!({"addresses": {"deny": wrong}}), None, true);
+    check(4, json!({"suspended": true, "addresses": "odd"}), Some(true), true);
+    check(5, json!({}), None, false);
 }
 
 #[test]

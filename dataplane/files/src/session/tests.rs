@@ -354,3 +354,34 @@ fn what_a_schema_and_translation_both_find_is_told_once() {
     let broken = format!("{key}  roels: [a]\n  expiresAt: soon\n{secret}");
     check(&broken, &["spec config.unknown_field", "spec.expiresAt config.malformed"]);
 }
+
+#[test]
+fn a_refused_text_of_a_key_suspends_it_all_the_same() {
+    let folder = TempDir::new().unwrap();
+    let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+    let mut session = Session::new(Input::new(vec![folder.path().to_owned()]), Context::of_files(now, Vec::new()));
+    let mut check = |spec: &str, suspended: bool, state: &str| {
+        let text = format!(
+            "apiVersion: doorward.dev/v1alpha1\nkind: ApiKey\nmetadata: {{name: app}}\nspec:\n  secretRef: {{name: app}}\n{spec}\
+             ---\napiVersion: v1\nkind: Secret\nmetadata: {{name: app}}\nstringData: {{key: 0123456789abcdefghij}}\n"
+        );
+        fs::write(folder.path().join("key.yaml"), text).unwrap();
+        let outcome = session.reload(now);
+        let key = outcome.snapshot.keys.values().next().unwrap();
+        let is_kept = found(&folder, &outcome.report).iter().any(|line| line.ends_with("config.serving_last_good"));
+        let found = if key.hash.is_none() {
+            "closed"
+        } else if is_kept {
+            "kept"
+        } else {
+            "good"
+        };
+        assert_eq!((key.suspended, found), (suspended, state), "{spec}");
+        assert!(!session.reload(now).changed, "{spec}");
+    };
+    check("", false, "good");
+    check("  suspended: true\n  addresses: {deny: [10.0.0.1/8]}\n", true, "kept");
+    check("  suspended: true\n  sespended: true\n", true, "kept");
+    check("  sespended: true\n", false, "kept");
+    check("", false, "good");
+}
