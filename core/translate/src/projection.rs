@@ -38,12 +38,14 @@ impl Translation {
         }
     }
 
-    /// The keys that a Gateway must know: those that one of its routes admits, and those that no
-    /// Gateway's routes admit, so that their callers learn that they hold a key of no use here.
+    /// The keys that a Gateway must know: those that one of its routes admits, and those that no Gateway's routes
+    /// admit, so that their callers learn that they hold a key of no use here. Of these one that names routes of a Gateway
+    /// is known there, and one that names none of any Gateway everywhere.
     fn keys_of(&self, gateway: &ObjectName) -> SharedMap<KeyId, Arc<Key>> {
         let Some(here) = self.doors.get(gateway) else { return SharedMap::new() };
-        let is_known_here =
-            |key: &Key| here.admits(key) || (here.may_meet(key) && !self.doors.values().any(|door| door.admits(key)));
+        let any = |is_so: fn(&Door, &Key) -> bool, key: &Key| self.doors.values().any(|door| is_so(door, key));
+        let is_of_no_use = |key: &Key| !any(Door::admits, key) && (here.may_meet(key) || !any(Door::may_meet, key));
+        let is_known_here = |key: &Key| here.admits(key) || is_of_no_use(key);
         let keys = self.snapshot.keys.iter().filter(|(_, key)| is_known_here(key));
         keys.map(|(id, key)| (id.clone(), Arc::clone(key))).collect()
     }

@@ -316,6 +316,50 @@ fn the_default_gateway_is_found() {
     }
 }
 
+/// Which Gateways know which keys: each those that it admits, and of those that none admits the ones that ask for it or
+/// for nothing that there is.
+#[test]
+fn gateways_know_the_keys_that_may_come() {
+    let mut all: Vec<Value> = Vec::new();
+    for (gateway, port) in [("one", 8001), ("two", 8002), ("open", 8003)] {
+        all.push(json!({"kind": "Gateway", "metadata": {"name": gateway, "namespace": "a"}, "spec": {
+            "gatewayClassName": "doorward", "listeners": [{"name": "l", "port": port, "protocol": "HTTP"}]}}));
+        let authentication = match gateway {
+            "open" => json!({"mode": "Anonymous"}),
+            _ => json!({"mode": "Required", "methods": [{"apiKey": {"header": "X-Key"}}]}),
+        };
+        all.push(json!({"kind": "ApiRoute", "metadata": {"name": format!("on-{gateway}"), "namespace": "a"}, "spec": {
+            "parentRefs": [{"name": gateway}], "versions": [{"version": "1.0.0", "backend": {"response": {}}}],
+            "authentication": authentication}}));
+    }
+    let keys = [
+        ("a", "any", None),
+        ("a", "first", Some("on-one")),
+        ("a", "lost", Some("gone")),
+        ("a", "useless", Some("on-open")),
+        ("b", "foreign", None),
+    ];
+    for (namespace, name, route) in keys {
+        all.push(json!({"kind": "ApiKey", "metadata": {"name": name, "namespace": namespace}, "spec": {
+            "secretRef": {"name": name}, "routes": route.map(|route| json!([{"name": route}]))}}));
+        all.push(json!({"kind": "Secret", "metadata": {"name": name, "namespace": namespace},
+            "stringData": {"key": format!("0123456789-0123456789-{name}")}}));
+    }
+    let (manifests, context) = manifests(&all);
+    let translation = translate(&manifests, &context);
+    let faults: Vec<String> = translation.faults.iter().map(line).collect();
+    assert_eq!(faults, ["Error config.reference_not_found ApiKey a/lost spec.routes[0]"]);
+    for (gateway, expected) in [
+        ("one", &["any", "first", "lost", "useless", "foreign"][..]),
+        ("two", &["any", "lost", "useless", "foreign"]),
+        ("open", &[]),
+    ] {
+        let snapshot = translation.for_gateway(&cause::ObjectName::new("a", gateway));
+        let found: Vec<&str> = snapshot.keys.keys().map(|id| &*id.0.name).collect();
+        assert_eq!(found, expected, "{gateway}");
+    }
+}
+
 #[test]
 fn only_faults_of_the_own_text_refuse_an_object() {
     for (object, pointer, value, expected) in [
