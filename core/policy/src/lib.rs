@@ -16,6 +16,7 @@ pub mod matching;
 pub mod principal;
 pub mod published;
 pub mod query;
+pub mod reach;
 pub mod request;
 pub mod rules;
 mod strict;

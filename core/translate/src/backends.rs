@@ -11,6 +11,7 @@ use crate::grants::{Referrer, Target};
 use crate::judging::{Conflicts, Parents};
 use crate::models::Models;
 use crate::parse;
+use crate::reach;
 use crate::report::Report;
 use crate::secrets::{Text, config_map_text, holds_certificates, secret_text};
 use crate::services::Services;
@@ -118,6 +119,9 @@ pub(crate) fn url(
 ) -> Result<UrlBackend, Arc<Fault>> {
     let parsed = parse::url(text).map_err(|cause| report.error(&at.field("url"), cause));
     let roots = tls.map_or(Ok(Roots::System), |tls| roots(world, tls, (own, &at.field("tls")), report));
+    if let Ok(url) = &parsed {
+        reach::warn(world, &url.host, &at.field("url"), report);
+    }
     let (url, roots) = (parsed?, roots?);
     if tls.is_some() && url.scheme == Scheme::Http {
         report

@@ -35,6 +35,7 @@ mod ownership;
 pub mod parse;
 mod projection;
 mod providers;
+mod reach;
 mod rehearsal;
 mod report;
 mod routes;

@@ -10,6 +10,7 @@ use ir::{Claims, Introspection, KeySet, Provider, ProviderId, Secret};
 use crate::backends::assumed;
 use crate::manifests::Written;
 use crate::parse;
+use crate::reach;
 use crate::rehearsal::Rehearsal;
 use crate::report::Report;
 use crate::secrets::{Text, secret_text};
@@ -48,6 +49,16 @@ fn provider(world: &World<'_>, name: &ObjectName, spec: &written::IdentityProvid
     let at = FieldPath::of("spec");
     let standalone = world.context.is_standalone();
     let issuer = report.need(&at.field("issuer"), parse::issuer(&spec.issuer, standalone));
+    let asked = [
+        (spec.jwks.is_none().then_some(spec.issuer.as_str()), "issuer"),
+        (spec.jwks.as_ref().and_then(|jwks| jwks.uri.as_deref()), "jwks.uri"),
+        (spec.introspection.as_ref().map(|written| written.uri.as_str()), "introspection.uri"),
+    ];
+    for (text, field) in asked {
+        if let Some(host) = text.and_then(parse::vouching_host) {
+            reach::warn(world, &host, &FieldPath::of(&format!("spec.{field}")), report);
+        }
+    }
     if spec.audiences.is_empty() {
         report.close(&at.field("audiences"), FaultCause::FieldMissing { field: "audiences".into() });
     }

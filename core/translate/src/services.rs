@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::manifests::Written;
 use crate::memory;
 use crate::parse;
+use crate::reach;
 use crate::rehearsal::Rehearsal;
 use crate::report::Report;
 use crate::world::{Found, SERVICE_NAME, World};
@@ -95,7 +96,7 @@ fn resolve(world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result
         && let Some(name) = external_name(&rehearsal.object)
     {
         let mut report = Report::new("Service", &id.name);
-        let _closed = external(id, name, &rehearsal.object, &mut report);
+        let _closed = external(world, id, name, &rehearsal.object, &mut report);
         rehearsal.finish(report, faults);
     }
     let found = world
@@ -107,7 +108,7 @@ fn resolve(world: &World<'_>, id: &ServiceId, faults: &mut Vec<Fault>) -> Result
     };
     let mut report = Report::new("Service", &id.name);
     let resolved = match external_name(service) {
-        Some(name) => external(id, name, service, &mut report),
+        Some(name) => external(world, id, name, service, &mut report),
         None => match port_of(service, id.port) {
             Some(port) => Ok(from_slices(world, id, port, &mut report, faults)),
             None => {
@@ -124,13 +125,21 @@ fn external_name(service: &Service) -> Option<&str> {
 }
 
 /// A Service that is a name somewhere else; the port that the backend names is used as it is.
-fn external(id: &ServiceId, name: &str, service: &Service, report: &mut Report) -> Result<ir::Service, FaultCause> {
+fn external(
+    world: &World<'_>,
+    id: &ServiceId,
+    name: &str,
+    service: &Service,
+    report: &mut Report,
+) -> Result<ir::Service, FaultCause> {
+    let at = FieldPath::of("spec.externalName");
+    reach::warn(world, name.trim_end_matches('.'), &at, report);
     let endpoint = match name.parse::<IpAddr>() {
         Ok(address) => Endpoint::Name(address.to_string().into(), id.port),
         Err(_) => match parse::exact_host(name.trim_end_matches('.')) {
             Ok(host) => Endpoint::Name(host, id.port),
             Err(cause) => {
-                report.error(&FieldPath::of("spec.externalName"), cause);
+                report.error(&at, cause);
                 return Err(FaultCause::ReferenceBroken { target: ObjectRef::new("Service", id.name.clone()) });
             }
         },

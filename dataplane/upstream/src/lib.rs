@@ -10,7 +10,7 @@
 //! A request is sent again only when no byte of it can have been acted on, or when RFC 9110
 //! section 9.2.2 allows it.
 //!
-//! - `target`, `tls`, `resolve`, `guard`: where to, as whom, and where not
+//! - `target`, `tls`, `resolve`: where to and as whom; `policy::reach` says where not
 //! - `peer`, `choose`: what is known of one address, and which one is next
 //! - `stream`, `connect`, `h1`, `h2`: connections
 //! - `outgoing`: a request with what is added to it
@@ -24,7 +24,6 @@ mod connect;
 mod failure;
 mod fetch;
 mod framing;
-mod guard;
 mod h1;
 mod h2;
 mod outgoing;
@@ -40,8 +39,8 @@ mod watch;
 pub use body::{BodyFailure, BoxError, ClientBody, Cut, Download, End, RequestBody, ResponseBody, Upload, UpstreamBody};
 pub use failure::{Delivery, SendError};
 pub use fetch::Fetched;
-pub use guard::Guard;
 pub use outgoing::{Lines, Outgoing};
+pub use policy::reach::Guard;
 pub use send::Timeouts;
 pub use target::{Protocol, Target};
 pub use tls::TlsIdentity;

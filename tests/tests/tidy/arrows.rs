@@ -12,7 +12,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         "cause" | "crds" | "xtask" => vec![],
         "wire" | "ir" | "llm" => vec!["cause"],
         "policy" => vec!["cause", "ir"],
-        "upstream" => vec!["cause", "ir", "wire"],
+        "upstream" => vec!["cause", "ir", "policy", "wire"],
         "observe" => vec!["cause", "policy"],
         "files" => vec!["cause", "ir", "manifest", "crds", "translate"],
         "translate" => vec!["cause", "ir", "policy", "crds"],

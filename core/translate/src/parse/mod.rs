@@ -8,6 +8,7 @@ mod versions;
 
 pub use amounts::{duration, lifetime, quantity, share, timeout};
 pub use places::{escaped_path, exact_host, header_name, header_value, host, network, path, pattern, readable_header};
+pub(crate) use url::vouching_host;
 pub use url::{Url, issuer, url, vouching_url};
 pub use versions::{requirement, timestamp, version};
 

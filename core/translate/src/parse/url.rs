@@ -67,6 +67,11 @@ pub fn vouching_url(text: &str, standalone: bool) -> Result<Arc<str>, FaultCause
     vouched(text, standalone, true)
 }
 
+/// The host of a URL that vouches for tokens; `None` of any other text.
+pub(crate) fn vouching_host(text: &str) -> Option<Arc<str>> {
+    split(text, true).map(|url| url.host)
+}
+
 /// As [`vouching_url`], without a query: OIDC discovery appends to it.
 ///
 /// # Errors

@@ -28,8 +28,9 @@ impl Guard {
         Self { reach, never }
     }
 
-    /// Why an address that a name resolved to may not be called.
-    pub(crate) fn refuses(&self, address: IpAddr) -> Option<&'static str> {
+    /// Why an address that a name leads to may not be called.
+    #[must_use]
+    pub fn refuses(&self, address: IpAddr) -> Option<&'static str> {
         if self.reach == Reach::Anywhere {
             return None;
         }
@@ -37,15 +38,31 @@ impl Guard {
         if self.never.iter().any(|never| reached(*never) == address) {
             return Some("the API server's");
         }
-        let (is_own, is_private) = match address {
-            IpAddr::V4(address) => (is_own_v4(address), is_private_v4(address)),
-            IpAddr::V6(address) => (is_own_v6(address), is_private_v6(address)),
-        };
         match self.reach {
-            _ if is_own => Some("loopback or link-local"),
-            Reach::Public if is_private => Some("private"),
+            _ if is_own(address) => Some(OWN),
+            Reach::Public if is_private(address) => Some("private"),
             Reach::Public | Reach::Private | Reach::Anywhere => None,
         }
+    }
+}
+
+/// What an address is that no configuration of a cluster lets a name lead to.
+pub const OWN: &str = "loopback or link-local";
+
+/// Whether an address is that of the caller's own machine or wire, which no configuration of a cluster lets a name lead
+/// to.
+#[must_use]
+pub fn is_own(address: IpAddr) -> bool {
+    match reached(address) {
+        IpAddr::V4(address) => is_own_v4(address),
+        IpAddr::V6(address) => is_own_v6(address),
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_private_v4(address),
+        IpAddr::V6(address) => is_private_v6(address),
     }
 }
 
