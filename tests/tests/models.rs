@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::client::Message;
+use tests::client::{Manner, Message, call};
+use tests::manifests::{Serving, session};
 use tests::origin::{Origin, answer, chunk, json as in_json};
 use tests::stage::USUAL_TIME;
 use tests::watched::{Watched, request};
@@ -128,7 +129,11 @@ fn the_provider_sees_the_callers_bytes_and_our_credential() {
         let mut names: Vec<&str> = received.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names.retain(|name| *name != "authorization");
-        assert_eq!(names, ["content-length", "content-type", "host", "openai-beta", "traceparent", "user-agent"], "{asked}");
+        assert_eq!(
+            names,
+            ["cdn-loop", "content-length", "content-type", "host", "openai-beta", "traceparent", "user-agent"],
+            "{asked}"
+        );
         assert!(!format!("{received:?}").contains(KEY), "{received:?}");
         answers.push(answered);
     }
@@ -171,6 +176,34 @@ fn callers_see_the_models_that_they_may_use() {
     }
     assert_eq!(get("/ai/models", "dw_test_unknown").status(), 401);
     assert!(provider.received().is_empty(), "the list is ours");
+}
+
+#[test]
+fn models_that_cannot_be_used_are_listed_when_they_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ai.yaml");
+    let model = |name: &str, more: &str| {
+        format!(
+            "---\napiVersion: doorward.dev/v1alpha1\nkind: AiModel\nmetadata: {{name: {name}}}\nspec: {{provider: Custom, model: a, \
+             endpoint: {{url: 'http://127.0.0.1:1'}}{more}}}\n"
+        )
+    };
+    let route = "apiVersion: doorward.dev/v1alpha1\nkind: ApiRoute\nmetadata: {name: ai}\nspec:\n  path: /ai\n  \
+        authentication: {mode: Anonymous}\n  versions: [{version: 1.0.0, backend: {models: {names: [ready, unready]}}}]\n";
+    let unready = model("unready", ", credential: {secretRef: {name: not-made-yet, key: api-key}}");
+    std::fs::write(&path, [route.to_owned(), model("ready", ""), unready].concat()).unwrap();
+    let now = USUAL_TIME.parse().unwrap();
+    let serving = Serving::start(&session(vec![path], now).reload(now), now).unwrap();
+    let address = serving.address(dataplane::PortProtocol::Http).unwrap();
+    let get = |path: &str| call(address, &request(&format!("GET {path}"), ""), &Manner::default()).unwrap();
+    let ids: Vec<Value> =
+        body_of(&get("/ai/models"))["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert_eq!(ids, ["ready"]);
+    let told = get("/ai/models/unready");
+    assert_eq!((told.status(), told.header("doorward-code")), (503, Some("config.secret_not_found")), "{told:?}");
+    let unknown = body_of(&get("/ai/models/nothing"))["error"]["message"].as_str().unwrap().to_owned();
+    assert!(!unknown.contains("unready"), "{unknown}");
+    serving.stop();
 }
 
 #[test]

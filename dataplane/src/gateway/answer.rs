@@ -1,7 +1,10 @@
 //! Answers that the gateway gives itself to admitted requests: fixed ones, redirects, the list of
 //! models.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use cause::Denial;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Response, StatusCode};
 use ir::Scheme;
@@ -65,14 +68,18 @@ pub(super) fn redirect(
     response
 }
 
-/// The models that a caller may use.
+/// The models that a caller may use: those that can be called now.
 pub(super) fn models(models: &Models, created: i64) -> Response<ResponseBody> {
-    json(llm::openai::models::list(models.0.iter().map(|model| (&*model.names[0], owner(model))), created))
+    json(llm::openai::models::list(models.usable().map(|model| (&*model.names[0], owner(model))), created))
 }
 
 /// One model.
-pub(super) fn model(model: &ModelTarget, created: i64) -> Response<ResponseBody> {
-    json(llm::openai::models::one(&model.names[0], owner(model), created))
+///
+/// # Errors
+/// Why it cannot be called.
+pub(super) fn model(model: &ModelTarget, created: i64) -> Result<Response<ResponseBody>, Denial> {
+    model.place.as_ref().map_err(|fault| Denial::Misconfigured(Arc::clone(fault)))?;
+    Ok(json(llm::openai::models::one(&model.names[0], owner(model), created)))
 }
 
 /// The namespace of a model's AiModel.

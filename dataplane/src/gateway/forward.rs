@@ -30,7 +30,7 @@ pub(super) async fn forward(
     let created = evidence.received.at.as_second();
     let mut response = match (located.backend, validated) {
         (_, Validated::List(models)) => answer::models(models, created),
-        (_, Validated::One(model)) => answer::model(model, created),
+        (_, Validated::One(model)) => answer::model(model, created)?,
         (_, Validated::Call(model)) => Box::pin(models::call(context, parts, &located, model, (evidence, call))).await?,
         (Backend::Response(fixed), Validated::Unread) => answer::fixed(fixed),
         (Backend::Redirect(redirect), Validated::Unread) => {

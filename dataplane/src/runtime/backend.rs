@@ -147,9 +147,14 @@ impl Models {
         self.0.iter().find(|model| model.names.iter().any(|known| **known == *name))
     }
 
-    /// The names that callers use.
+    /// Those that can be called.
+    pub(crate) fn usable(&self) -> impl Iterator<Item = &ModelTarget> {
+        self.0.iter().filter(|model| model.place.is_ok())
+    }
+
+    /// The names that callers use for those.
     #[must_use]
     pub(crate) fn names(&self) -> Vec<Arc<str>> {
-        self.0.iter().map(|model| Arc::clone(&model.names[0])).collect()
+        self.usable().map(|model| Arc::clone(&model.names[0])).collect()
     }
 }
