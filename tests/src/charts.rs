@@ -80,6 +80,39 @@ fn push_rules(text: &mut String, name: &str, place: &str, permissions: &[Permiss
     }
 }
 
+/// `charts/doorward/values.schema.json`, which is written by hand but for the line of `gatewayConfig`: the schema of a
+/// GatewayConfig's `spec`, because helm does not ask the API server whether it knows a field.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn values_schema() -> Result<String, String> {
+    let path = place("doorward/values.schema.json")?;
+    let committed = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let kind = crds::definition::kinds().into_iter().find(|kind| kind.kind == "GatewayConfig");
+    let mut spec = kind.map_or(Value::Null, |mut kind| kind.schema["properties"]["spec"].take());
+    close(&mut spec);
+    let line = |line: &str| match line.split_once("\"gatewayConfig\": ") {
+        Some((indent, _)) => format!("{indent}\"gatewayConfig\": {spec}\n"),
+        None => format!("{line}\n"),
+    };
+    Ok(committed.lines().map(line).collect())
+}
+
+/// Makes an OpenAPI schema one of JSON that takes no unknown field.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.retain(|name, member| !(name.starts_with("x-kubernetes-") || name == "format" && member.is_string()));
+            if members.contains_key("properties") {
+                members.insert("additionalProperties".to_owned(), false.into());
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// `charts/install.yaml`: everything for `kubectl apply`.
 ///
 /// # Errors

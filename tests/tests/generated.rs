@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use tests::charts::{install_manifest, permissions, place};
+use tests::charts::{install_manifest, permissions, place, values_schema};
 use tests::metrics;
 
 /// With `DOORWARD_WRITE_GENERATED` set (`cargo xtask gen`), writes the file instead.
@@ -40,6 +40,7 @@ fn the_charts_are_current() {
     names.sort();
     assert_eq!(present, names);
     check("doorward/generated/permissions.yaml", &permissions());
+    check("doorward/values.schema.json", &values_schema().unwrap_or_else(|complaint| panic!("{complaint}")));
     check("install.yaml", &install_manifest().unwrap_or_else(|complaint| panic!("{complaint}")));
 }
 

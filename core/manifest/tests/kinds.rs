@@ -129,6 +129,30 @@ spec:
     );
 }
 
+#[test]
+fn tolerations_are_those_that_a_pod_may_have() {
+    let check = |toleration: &str, expected: &[&str]| {
+        let text = format!(
+            "apiVersion: doorward.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {{name: edge}}\nspec:\n  deployment:\n    \
+             tolerations: [{toleration}]\n"
+        );
+        check(&text, expected);
+    };
+    check("{key: example.com/edge, value: a, effect: NoSchedule}, {operator: Exists}", &[]);
+    check(
+        "{key: edge, operator: Exists, value: a}",
+        &["6 spec.deployment.tolerations[0] `value` stands only beside `operator: Equal`"],
+    );
+    check(
+        "{value: a}",
+        &["6 spec.deployment.tolerations[0] without a `key`, `operator` must be `Exists`: it tolerates every taint"],
+    );
+    check(
+        "{key: edge, tolerationSeconds: 60}",
+        &["6 spec.deployment.tolerations[0] `tolerationSeconds` stands only beside `effect: NoExecute`"],
+    );
+}
+
 const BROKEN: &str = "apiVersion: doorward.dev/v1alpha1
 kind: ApiRoute
 metadata: {name: orders, namespace: shop}

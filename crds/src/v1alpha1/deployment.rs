@@ -30,6 +30,75 @@ pub struct Deployment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
+    /// Taints of nodes that their pods may be put on nonetheless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub tolerations: Option<Vec<Toleration>>,
+    /// The PriorityClass of their pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub priority_class_name: Option<String>,
+}
+
+/// Which taints of nodes are tolerated, as in a Pod's `tolerations`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "!has(self.value) || !has(self.operator) || self.operator != 'Exists'",
+        "`value` stands only beside `operator: Equal`"
+    ),
+    validation = (
+        "has(self.key) || has(self.operator) && self.operator == 'Exists'",
+        "without a `key`, `operator` must be `Exists`: it tolerates every taint"
+    ),
+    validation = (
+        "!has(self.tolerationSeconds) || has(self.effect) && self.effect == 'NoExecute'",
+        "`tolerationSeconds` stands only beside `effect: NoExecute`"
+    )
+)]
+pub struct Toleration {
+    /// The taint's key; omitted is every key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 317),
+        regex(pattern = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
+    )]
+    pub key: Option<String>,
+    /// How its value is compared; omitted is `Equal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<TolerationOperator>,
+    /// The taint's value; omitted is the empty one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"))]
+    pub value: Option<String>,
+    /// The taint's effect; omitted is every effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<TaintEffect>,
+    /// How many seconds, up to a year, a pod stays on a node that gets the taint; omitted is for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub toleration_seconds: Option<i64>,
+}
+
+/// How the value of a taint is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TolerationOperator {
+    /// It must be the one that is written.
+    Equal,
+    /// Any will do.
+    Exists,
+}
+
+/// What a taint does to pods that do not tolerate it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TaintEffect {
+    /// None is put there.
+    NoSchedule,
+    /// One is put there only where there is no other place.
+    PreferNoSchedule,
+    /// Those that are there are ended too.
+    NoExecute,
 }
 
 /// How many replicas follow the load (a HorizontalPodAutoscaler).

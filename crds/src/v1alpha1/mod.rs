@@ -22,7 +22,10 @@ pub use checks::{
     Addresses, ApiKeyMethod, Authentication, AuthenticationMode, Authorization, AuthorizationRule, BearerSource, Consumers,
     ConsumersFrom, Dimension, Effect, Enforcement, LabelSelector, Limit, Method, TokenMethod, Validation,
 };
-pub use deployment::{Autoscaling, Deployment, ExternalTraffic, NetworkPolicy, ResourceAmounts, Resources, Service, ServiceType};
+pub use deployment::{
+    Autoscaling, Deployment, ExternalTraffic, NetworkPolicy, ResourceAmounts, Resources, Service, ServiceType, TaintEffect,
+    Toleration, TolerationOperator,
+};
 pub use gateway_config::{
     AccessLog, ClientAddress, ClientAddressSource, Disclosure, Docs, Forwarded, GatewayConfig, GatewayConfigSpec,
     PrivateAddresses, Telemetry, Timeouts, Traces, Upstreams,

@@ -8,7 +8,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy,
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
     KeyToPath, LocalObjectReference, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext, ServiceAccountTokenProjection,
+    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext, ServiceAccountTokenProjection, Toleration,
     TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -74,6 +74,8 @@ fn pod(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) -> PodSp
         termination_grace_period_seconds: Some(i64::try_from(grace).unwrap_or(i64::MAX)),
         image_pull_secrets: Some(secrets.collect::<Vec<_>>()).filter(|secrets| !secrets.is_empty()),
         node_selector: wanted.deployment.and_then(|deployment| deployment.node_selector.clone()),
+        tolerations: wanted.deployment.and_then(|deployment| deployment.tolerations.as_deref()).map(tolerations),
+        priority_class_name: wanted.deployment.and_then(|deployment| deployment.priority_class_name.clone()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(USER),
@@ -87,6 +89,24 @@ fn pod(family: &Family<'_>, wanted: &Wanted<'_>, around: &Surroundings) -> PodSp
         volumes: Some(volumes(family)),
         ..PodSpec::default()
     }
+}
+
+fn tolerations(written: &[written::Toleration]) -> Vec<Toleration> {
+    let tolerated = |it: &written::Toleration| Toleration {
+        key: it.key.clone(),
+        operator: it.operator.map(|operator| match operator {
+            written::TolerationOperator::Equal => "Equal".to_owned(),
+            written::TolerationOperator::Exists => "Exists".to_owned(),
+        }),
+        value: it.value.clone(),
+        effect: it.effect.map(|effect| match effect {
+            written::TaintEffect::NoSchedule => "NoSchedule".to_owned(),
+            written::TaintEffect::PreferNoSchedule => "PreferNoSchedule".to_owned(),
+            written::TaintEffect::NoExecute => "NoExecute".to_owned(),
+        }),
+        toleration_seconds: it.toleration_seconds,
+    };
+    written.iter().map(tolerated).collect()
 }
 
 /// Replicas apart from each other where there is room.

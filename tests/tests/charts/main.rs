@@ -278,6 +278,9 @@ fn wrong_values_are_refused_and_named() {
     check("resources.limits.memory=banana", "memory");
     check("resources.limits.memory=512MB", "memory");
     check("fullnameOverride=A_b", "fullnameOverride");
+    check(r#"gatewayConfig={"discolsure":"Minimal"}"#, "discolsure");
+    check(r#"gatewayConfig={"deployment":{"replica":3}}"#, "replica");
+    check(r#"gatewayConfig={"deployment":{"replicas":0}}"#, "replicas");
     let complaint =
         rendered("doorward", &flags(&["autoscaling.enabled=true", "autoscaling.minReplicas=9", "autoscaling.maxReplicas=3"]));
     assert!(complaint.expect_err("9 is more than 3").contains("autoscaling.minReplicas is 9"));

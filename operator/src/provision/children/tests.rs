@@ -217,6 +217,14 @@ fn a_default_request_gives_way_to_a_lower_limit() {
 }
 
 #[test]
+fn pods_go_where_they_are_told_to() {
+    let tolerations = json!([{"key": "edge", "operator": "Exists"}, {"key": "a", "value": "b", "effect": "NoExecute", "tolerationSeconds": 60}]);
+    let children = made(&gateway(|_| {}), json!({"tolerations": tolerations, "priorityClassName": "edge"}));
+    let pod = find(&children, ChildKind::Deployment).pointer("/spec/template/spec").unwrap();
+    assert_eq!((&pod["tolerations"], &pod["priorityClassName"]), (&tolerations, &json!("edge")));
+}
+
+#[test]
 fn the_mark_of_what_was_applied_changes_with_it() {
     let mark = |deployment: Value| {
         let children = made(&gateway(|_| {}), deployment);
