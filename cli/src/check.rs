@@ -64,7 +64,7 @@ fn assumption(text: &str) -> Result<Assumption, String> {
     if name.is_some_and(|name| name.is_empty() || name.split('/').count() > 2 || name.split('/').any(str::is_empty)) {
         return Err(format!("expected a name or namespace/name behind `{kind}/`"));
     }
-    Ok(Assumption { kind: known.kind.into(), name: name.map(Into::into) })
+    Ok(Assumption { kind: known.kind.into(), name: name.map(Into::into), but: None })
 }
 
 /// Prints what is wrong; exits with 1 where something is an error.

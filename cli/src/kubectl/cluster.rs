@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::{ApiResource, DynamicObject, Status};
 use kube::{Api, Client, Config};
+use operator::kinds::Kind;
 use serde_json::Value;
 
 use crate::failure::{Exit, Failure};
@@ -122,6 +123,19 @@ impl Cluster {
         Ok(found.and_then(|object| value(what, &object)))
     }
 
+    /// Whether there is a namespace of this name; nothing where that may not be seen.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub(super) async fn has_namespace(&self, name: &str) -> Result<Option<bool>, Failure> {
+        let what = Kind::Namespace.resource();
+        match self.api(&what, None).get_metadata_opt(name).await {
+            Ok(found) => Ok(Some(found.is_some())),
+            Err(kube::Error::Api(_)) => Ok(None),
+            Err(error) => Err(refused(&error, "get", &what, None)),
+        }
+    }
+
     /// The objects of a kind in a namespace, in all, or of the whole cluster.
     pub(super) fn api(&self, what: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
         match namespace {
@@ -161,6 +175,9 @@ pub(super) fn refused(error: &kube::Error, verb: &str, what: &ApiResource, names
     let kube::Error::Api(status) = error else {
         return Failure::unreachable(format!("the cluster does not answer: {}", chain(error)), "kubectl cluster-info");
     };
+    if let Some(missing) = missing_namespace(status) {
+        return no_namespace(missing);
+    }
     match status.code {
         401 => Failure::unreachable("the cluster does not know who you are", "kubectl auth whoami"),
         403 => Failure::found(
@@ -176,6 +193,20 @@ pub(super) fn refused(error: &kube::Error, verb: &str, what: &ApiResource, names
         }
         _ => Failure::found(format!("the cluster does not {verb} {resource} {place}: {}", status.message), ""),
     }
+}
+
+/// A namespace is not there.
+pub(super) fn no_namespace(name: &str) -> Failure {
+    Failure::found(
+        format!("there is no namespace {name}"),
+        format!("name another one with -n, or kubectl create namespace {name}"),
+    )
+}
+
+/// The namespace that is not there, where the API server says so.
+pub(super) fn missing_namespace(status: &Status) -> Option<&str> {
+    let details = status.details.as_ref().filter(|details| status.code == 404 && details.kind == "namespaces")?;
+    Some(&details.name)
 }
 
 /// An error with what it came of.
@@ -195,7 +226,6 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::core::Status;
 
     #[test]
     fn a_refusal_says_what_to_type_next() {
@@ -216,6 +246,12 @@ mod tests {
         check(401, None, &routes, Exit::Unreachable, "the cluster does not know who you are\n  next: kubectl auth whoami");
         let unknown = refused(&kube::Error::Api(Status { code: 404, ..Status::default() }.boxed()), "list", &routes, None);
         assert!(unknown.to_string().contains("helm install doorward-crds"), "{unknown}");
+        let details = serde_json::json!({"code": 404, "details": {"name": "shpo", "kind": "namespaces"}});
+        let status: Status = serde_json::from_value(details).unwrap();
+        assert_eq!(
+            refused(&kube::Error::Api(status.boxed()), "create", &routes, Some("shpo")).to_string(),
+            "there is no namespace shpo\n  next: name another one with -n, or kubectl create namespace shpo"
+        );
         check(500, None, &routes, Exit::Found, "the cluster does not list apiroutes.doorward.dev in all namespaces: because");
     }
 }

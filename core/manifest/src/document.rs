@@ -58,6 +58,15 @@ pub struct File {
 /// [`Object::broken`]. Bounds: 16 MiB, 64 levels, 100,000 nodes behind aliases.
 #[must_use]
 pub fn read(name: &str, bytes: &[u8], catalog: &Catalog) -> File {
+    read_into(DEFAULT_NAMESPACE, name, bytes, catalog)
+}
+
+/// The namespace of objects that name none.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// As [`read`], for objects that go into this namespace where they name none.
+#[must_use]
+pub fn read_into(namespace: &str, name: &str, bytes: &[u8], catalog: &Catalog) -> File {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let (text, documents) = match std::str::from_utf8(bytes) {
         Ok(text) => (text.to_owned(), tree::read(text)),
@@ -89,7 +98,7 @@ pub fn read(name: &str, bytes: &[u8], catalog: &Catalog) -> File {
         }
     }
     let manifests = roots.len();
-    let mut reader = Reader::new(catalog, Arc::new(source));
+    let mut reader = Reader::new(catalog, namespace, Arc::new(source));
     reader.file.is_complete = problems.is_empty();
     reader.file.manifests = manifests;
     for problem in problems {
@@ -158,8 +167,8 @@ impl Object {
         &self.reference.kind
     }
 
-    /// Kind, namespace and name. The namespace is `default` where none was written, and empty
-    /// for kinds without one; the name is `(unnamed)` unless [`Self::is_named`].
+    /// Kind, namespace and name. Where none was written, the namespace is the one that the file was
+    /// read into; it is empty for kinds without one. The name is `(unnamed)` unless [`Self::is_named`].
     #[must_use]
     pub const fn reference(&self) -> &ObjectRef {
         &self.reference
@@ -175,6 +184,15 @@ impl Object {
     #[must_use]
     pub const fn value(&self) -> &Arc<serde_json::Value> {
         &self.value
+    }
+
+    /// Takes on who the object is and since when, as an API server has it and no file says it. Only its value changes.
+    pub fn identify(&mut self, uid: Option<&str>, created_at: &str) {
+        let value = Arc::make_mut(&mut self.value);
+        let Some(metadata) = value.get_mut("metadata").and_then(serde_json::Value::as_object_mut) else { return };
+        metadata.remove("uid");
+        metadata.extend(uid.map(|uid| ("uid".to_owned(), uid.into())));
+        metadata.insert("creationTimestamp".to_owned(), created_at.into());
     }
 
     /// The object as a tree.
@@ -238,14 +256,16 @@ const MAX_FINDINGS: usize = 10_000;
 
 struct Reader<'a> {
     catalog: &'a Catalog,
+    /// Of objects that name none.
+    namespace: &'a str,
     validator: Validator,
     file: File,
 }
 
 impl<'a> Reader<'a> {
-    fn new(catalog: &'a Catalog, source: Arc<Source>) -> Self {
+    fn new(catalog: &'a Catalog, namespace: &'a str, source: Arc<Source>) -> Self {
         let file = File { source, objects: Vec::new(), findings: Vec::new(), is_complete: true, manifests: 0 };
-        Self { catalog, validator: Validator::new(), file }
+        Self { catalog, namespace, validator: Validator::new(), file }
     }
 
     fn find(&mut self, severity: Severity, object: Option<ObjectRef>, found: Judgement) {
@@ -284,7 +304,7 @@ impl<'a> Reader<'a> {
 
     /// An object that is not looked into.
     fn unread(&mut self, root: &Node, kind: &Arc<str>, (field, severity, cause): (&str, Severity, FaultCause)) {
-        let (reference, _) = reference(root, kind, true);
+        let (reference, _) = self.reference(root, kind, true);
         let path = FieldPath::of(field);
         let span = root.locate(&path, root.root_anchor());
         self.find(severity, Some(reference), Judgement { path, span, cause });
@@ -292,7 +312,7 @@ impl<'a> Reader<'a> {
 
     fn known(&mut self, root: Node, (api_version, kind): (Arc<str>, Arc<str>), known: &Kind) {
         let source = Arc::clone(&self.file.source);
-        let (reference, is_named) = reference(&root, &kind, known.is_namespaced);
+        let (reference, is_named) = self.reference(&root, &kind, known.is_namespaced);
         let mut run = Run {
             schema: &known.schema,
             validator: &self.validator,
@@ -328,19 +348,19 @@ impl<'a> Reader<'a> {
         }
         self.file.objects.push(Object { api_version, reference, is_named, value: Arc::new(value), root, source, broken });
     }
+
+    fn reference(&self, root: &Node, kind: &Arc<str>, is_namespaced: bool) -> (ObjectRef, bool) {
+        let text = |name: &str| root.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Node::as_str).cloned();
+        let namespace = if is_namespaced { text("namespace").unwrap_or_else(|| self.namespace.into()) } else { "".into() };
+        let name = text("name").filter(|name| !name.is_empty());
+        let is_named = name.is_some();
+        let name = ObjectName::new(namespace, name.unwrap_or_else(|| "(unnamed)".into()));
+        (ObjectRef::new(Arc::clone(kind), name), is_named)
+    }
 }
 
 fn group_of(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
-}
-
-fn reference(root: &Node, kind: &Arc<str>, is_namespaced: bool) -> (ObjectRef, bool) {
-    let text = |name: &str| root.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Node::as_str).cloned();
-    let namespace = if is_namespaced { text("namespace").unwrap_or_else(|| "default".into()) } else { "".into() };
-    let name = text("name").filter(|name| !name.is_empty());
-    let is_named = name.is_some();
-    let name = ObjectName::new(namespace, name.unwrap_or_else(|| "(unnamed)".into()));
-    (ObjectRef::new(Arc::clone(kind), name), is_named)
 }
 
 /// Keys that stand twice; anywhere but in `status`.

@@ -17,7 +17,7 @@ mod set;
 mod tree;
 
 pub use catalog::{Catalog, KindSpec};
-pub use document::{File, Finding, Object, passed_over, read, unreadable};
+pub use document::{DEFAULT_NAMESPACE, File, Finding, Object, passed_over, read, read_into, unreadable};
 pub use place::{Place, Source, Span};
 pub use report::{Colour, Report, Summary};
 pub use schema::SchemaDefect;

@@ -162,19 +162,25 @@ fn held(world: &World<'_>, own: &ObjectName, object: &ApiKey, report: &mut Repor
     let at = FieldPath::of("spec.secretRef.name");
     let name = target(&object.spec.secret_ref.name, None, own);
     let generated = object.spec.issue == Some(Issue::Generate);
-    match secret(world, &name) {
+    let found = secret(world, &name);
+    let metadata = match &found {
+        Ok(Found::Here(secret)) => Some(&secret.metadata),
+        Ok(Found::Assumed) | Err(_) => world.context.outline(&name),
+    };
+    if generated && metadata.is_some_and(|secret| issue::ownership(&object.metadata, secret) == Ownership::Foreign) {
+        report.close(&at, FaultCause::SecretNotOwned { target: ObjectRef::new("Secret", name) });
+        return None;
+    }
+    match found {
         Ok(Found::Here(secret)) => {
-            if generated && issue::ownership(&object.metadata, &secret.metadata) == Ownership::Foreign {
-                let target = ObjectRef::new("Secret", name);
-                report.close(&at, FaultCause::SecretNotOwned { target });
-                return None;
-            }
             let earlier = || issue::earlier(secret, &name).map(|earlier| Ok(earlier?.text)).collect::<Result<_, _>>();
             let held = read(secret, &name).and_then(|held| Ok(Held { earlier: earlier()?, ..held }));
             let held = held.and_then(|held| if published::holds(&held.hash) { Err(everybodys(name)) } else { Ok(held) });
             report.need(&at, held)
         }
         Ok(Found::Assumed) => None,
+        // Its operator makes it once it sees the key.
+        Err(FaultCause::SecretNotFound(_)) if generated && world.context.outlines.is_some() => None,
         Err(FaultCause::SecretNotFound(_)) if generated && world.context.is_standalone() => {
             let what = format!("the operator of a cluster writes Secret {name}; `doorward key new` makes one for files");
             report.need(&at, Err(FaultCause::NotHere { what: what.into() }))

@@ -56,6 +56,6 @@ pub use manifests::{Assumption, CONTROLLER, Cluster, Context, Kind, Manifests, O
 pub use memory::Memory;
 pub use standings::{
     AiModelStanding, ApiKeyStanding, ApiRouteStanding, ClassStanding, GatewayConfigStanding, GatewayStanding,
-    IdentityProviderStanding, ListenerStanding, ParentStanding, Standing, Standings, Verdict,
+    IdentityProviderStanding, ListenerStanding, ParentStanding, SERVING_LAST_GOOD, Standing, Standings, Verdict,
 };
 pub use translation::{Translation, translate, translate_again};

@@ -166,19 +166,32 @@ pub struct Context {
     pub assume: Vec<Assumption>,
     /// What served until now, of files: of two routes that claim the same, the one that did serves on.
     pub served: SharedMap<RouteId, Arc<Route>>,
+    /// The Secrets of a cluster, where whoever asks reads nothing but their metadata and no operator has yet made those that
+    /// keys ask for.
+    pub outlines: Option<BTreeMap<ObjectName, ObjectMeta>>,
 }
 
 impl Context {
     /// Of files, with no cluster behind them.
     #[must_use]
     pub fn of_files(now: Timestamp, assume: Vec<Assumption>) -> Self {
-        Self { now, cluster: None, assume, served: SharedMap::default() }
+        Self { now, cluster: None, assume, served: SharedMap::default(), outlines: None }
     }
 
     /// Of a cluster.
     #[must_use]
     pub fn of_cluster(now: Timestamp, cluster: Cluster) -> Self {
-        Self { now, cluster: Some(cluster), assume: Vec::new(), served: SharedMap::default() }
+        Self { now, cluster: Some(cluster), assume: Vec::new(), served: SharedMap::default(), outlines: None }
+    }
+
+    /// Whether an object is said to exist elsewhere.
+    pub(crate) fn assumes(&self, kind: &str, name: &ObjectName) -> bool {
+        self.assume.iter().any(|assumption| assumption.covers(kind, name))
+    }
+
+    /// The metadata of a Secret of which nothing else is known.
+    pub(crate) fn outline(&self, secret: &ObjectName) -> Option<&ObjectMeta> {
+        self.outlines.as_ref()?.get(secret)
     }
 
     /// Whether the manifests are files and no cluster stands behind them.
@@ -206,13 +219,22 @@ pub struct Assumption {
     pub kind: Arc<str>,
     /// `name` in any namespace, or `namespace/name`; `None` is all of the kind.
     pub name: Option<Arc<str>>,
+    /// The one namespace of which nothing is said, because all of it is known.
+    pub but: Option<Arc<str>>,
 }
 
 impl Assumption {
+    /// All of a kind.
+    #[must_use]
+    pub fn all_of(kind: &str) -> Self {
+        Self { kind: kind.into(), name: None, but: None }
+    }
+
     /// Whether it says that this object exists.
     #[must_use]
     pub fn covers(&self, kind: &str, name: &ObjectName) -> bool {
         self.kind.eq_ignore_ascii_case(kind)
+            && self.but.as_ref().is_none_or(|known| *known != name.namespace)
             && self.name.as_ref().is_none_or(|given| match given.split_once('/') {
                 Some((namespace, object)) => *namespace == *name.namespace && *object == *name.name,
                 None => **given == *name.name,

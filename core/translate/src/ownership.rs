@@ -18,10 +18,11 @@ pub(crate) fn gateways<'a>(manifests: &'a Manifests, context: &Context) -> BTree
             Written::Good(gateway) | Written::LastGood(gateway, _) => Some(gateway.spec.gateway_class_name.as_str()),
             Written::Broken(_, tree) => tree.pointer("/spec/gatewayClassName").and_then(serde_json::Value::as_str),
         };
+        let is_assumed = || class.is_some_and(|name| context.assumes("GatewayClass", &ObjectName::new("", name)));
         match class.and_then(|name| class_named(manifests, name)) {
             Some(class) => is_class_ours(class),
             // Files need not say what a class is; in a cluster nobody's Gateways wait for one.
-            None => context.is_standalone(),
+            None => context.is_standalone() || is_assumed(),
         }
     };
     manifests.gateways.iter().filter(|(_, written)| is_ours(written)).collect()

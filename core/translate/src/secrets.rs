@@ -8,7 +8,7 @@ use crds::standard::{ConfigMap, Secret};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::world::{Found, World};
+use crate::world::{Found, Missing, World};
 
 /// The text that a reference names, or that it is said to exist elsewhere.
 #[derive(Debug)]
@@ -21,9 +21,11 @@ pub(crate) enum Text {
 
 /// The Secret of this name.
 pub(crate) fn secret<'a>(world: &World<'a>, name: &ObjectName) -> Result<Found<'a, Secret>, FaultCause> {
-    world
-        .find(&world.manifests.secrets, "Secret", name)
-        .map_err(|missing| missing.into_cause_as(ObjectRef::new("Secret", name.clone()), FaultCause::SecretNotFound))
+    let found = world.find(&world.manifests.secrets, "Secret", name);
+    if matches!(found, Err(Missing::Absent(_))) && world.context.outline(name).is_some() {
+        return Ok(Found::Assumed);
+    }
+    found.map_err(|missing| missing.into_cause_as(ObjectRef::new("Secret", name.clone()), FaultCause::SecretNotFound))
 }
 
 /// One key of a Secret.

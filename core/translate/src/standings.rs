@@ -142,7 +142,7 @@ pub struct ClassStanding {
 }
 
 /// The reason of what is refused while an earlier version of it serves.
-pub(crate) const SERVING_LAST_GOOD: &str = "ServingLastGood";
+pub const SERVING_LAST_GOOD: &str = "ServingLastGood";
 
 /// What is said of a Gateway of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]

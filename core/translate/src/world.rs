@@ -81,7 +81,7 @@ impl<'a> World<'a> {
         }
         match objects.get(name) {
             Some(written) => written.value().map(Found::Here).ok_or(Missing::Broken),
-            None if self.context.assume.iter().any(|assumption| assumption.covers(kind, name)) => Ok(Found::Assumed),
+            None if self.context.assumes(kind, name) => Ok(Found::Assumed),
             None => Err(Missing::Absent(nearest_object(objects, name))),
         }
     }

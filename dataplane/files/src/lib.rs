@@ -18,6 +18,6 @@ mod watch;
 
 pub use counts::Counts;
 pub use kinds::catalog;
-pub use load::{Input, load};
+pub use load::{Input, load, load_into};
 pub use session::{Outcome, Session};
 pub use watch::Watcher;

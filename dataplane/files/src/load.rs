@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use manifest::{Catalog, File, passed_over, unreadable};
+use manifest::{Catalog, DEFAULT_NAMESPACE, File, passed_over, unreadable};
 
 use crate::walk::{self, why};
 
@@ -57,24 +57,19 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 #[must_use]
 pub fn load(input: &Input, catalog: &Catalog, known: &[File]) -> Vec<File> {
     let known = known.iter().map(|file| (&**file.source.name(), file)).collect();
-    let mut loading = Loading { catalog, known, files: Vec::new(), read: BTreeSet::new(), bytes: 0 };
-    for path in &input.paths {
-        if is_stdin(path) {
-            if loading.read.insert(path.clone()) {
-                let file = loading.text(STDIN, &input.stdin);
-                loading.files.push(with_manifests(file));
-            }
-        } else if path.is_dir() {
-            loading.folder(path);
-        } else {
-            loading.named(path);
-        }
-    }
-    loading.files
+    Loading::new(catalog, DEFAULT_NAMESPACE, known).all(input)
+}
+
+/// As [`load`] without any earlier load, for objects that go into this namespace where they name none.
+#[must_use]
+pub fn load_into(namespace: &str, input: &Input, catalog: &Catalog) -> Vec<File> {
+    Loading::new(catalog, namespace, BTreeMap::new()).all(input)
 }
 
 struct Loading<'a> {
     catalog: &'a Catalog,
+    /// Of objects that name none.
+    namespace: &'a str,
     /// By name.
     known: BTreeMap<&'a str, &'a File>,
     files: Vec<File>,
@@ -83,7 +78,27 @@ struct Loading<'a> {
     bytes: usize,
 }
 
-impl Loading<'_> {
+impl<'a> Loading<'a> {
+    const fn new(catalog: &'a Catalog, namespace: &'a str, known: BTreeMap<&'a str, &'a File>) -> Self {
+        Self { catalog, namespace, known, files: Vec::new(), read: BTreeSet::new(), bytes: 0 }
+    }
+
+    fn all(mut self, input: &Input) -> Vec<File> {
+        for path in &input.paths {
+            if is_stdin(path) {
+                if self.read.insert(path.clone()) {
+                    let file = self.text(STDIN, &input.stdin);
+                    self.files.push(with_manifests(file));
+                }
+            } else if path.is_dir() {
+                self.folder(path);
+            } else {
+                self.named(path);
+            }
+        }
+        self.files
+    }
+
     /// A path that the user named.
     fn named(&mut self, path: &Path) {
         let name = path.display().to_string();
@@ -160,7 +175,7 @@ impl Loading<'_> {
         let is_same = |file: &&&File| !text.is_empty() && file.source.text().as_bytes() == text;
         match self.known.get(name).filter(is_same) {
             Some(file) => (*file).clone(),
-            None => manifest::read(name, bytes, self.catalog),
+            None => manifest::read_into(self.namespace, name, bytes, self.catalog),
         }
     }
 }

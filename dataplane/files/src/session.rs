@@ -115,19 +115,29 @@ impl Session {
 
     /// The translation, with earlier versions of the objects that changed and are in error now.
     fn with_last_good(&mut self, written: Translation) -> Served {
-        let mut kept = self.earlier(&blamed(&written.faults));
+        let mut wrong = self.refused(&written);
+        let mut kept = self.earlier(&wrong);
         if kept.is_empty() {
-            return Served { snapshot: written.snapshot, faults: written.faults, kept, refused: Vec::new(), unread: Vec::new() };
+            let (refused, unread) = (Vec::new(), Vec::new());
+            return Served { snapshot: written.snapshot, faults: written.faults, kept, refused, unread, wrong };
         }
         let mut served = self.translated(&kept);
-        let wrong = blamed(&served.faults);
+        wrong = self.refused(&served);
         let count = kept.len();
         kept.retain(|key, _| !wrong.contains(&key.reference));
         if kept.len() < count {
             // What an earlier version cannot serve either is closed for what is written now.
             served = self.translated(&kept);
+            wrong = self.refused(&served);
         }
-        Served { snapshot: served.snapshot, faults: served.faults, kept, refused: written.faults, unread: Vec::new() }
+        let (refused, unread) = (written.faults, Vec::new());
+        Served { snapshot: served.snapshot, faults: served.faults, kept, refused, unread, wrong }
+    }
+
+    /// The objects in whose place earlier versions may serve: of files those that an error blames, in a cluster those that
+    /// their own text closes, as its operator has it.
+    fn refused(&self, translation: &Translation) -> BTreeSet<ObjectRef> {
+        if self.context.is_standalone() { blamed(&translation.faults) } else { translation.refused() }
     }
 
     /// What translation finds in texts that have not the shape of their kind and are not served
@@ -169,12 +179,11 @@ impl Session {
 
     /// Remembers the versions that serve without an error.
     fn prove(&mut self, served: &Served) {
-        let wrong = blamed(&served.faults);
         self.proven.retain(|key| self.set.get(key).is_some());
         for (key, state) in self.set.objects() {
             if let Some(version) = state.good()
                 && !served.kept.contains_key(key)
-                && !wrong.contains(&key.reference)
+                && !served.wrong.contains(&key.reference)
             {
                 self.proven.prove(key.clone(), Arc::clone(version));
             }
@@ -193,6 +202,8 @@ pub(crate) struct Served {
     pub(crate) refused: Vec<Fault>,
     /// What is wrong, beside their shape, with texts in whose place an earlier version serves.
     pub(crate) unread: Vec<Fault>,
+    /// The objects that do not serve as they are in this translation.
+    wrong: BTreeSet<ObjectRef>,
 }
 
 /// The first text of an object in the files as they are.

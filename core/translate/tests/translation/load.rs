@@ -58,8 +58,8 @@ impl VisitBeside for Loading<'_> {
 fn assumption(value: &Value) -> Assumption {
     let text = value.as_str().unwrap();
     match text.split_once('/') {
-        Some((kind, name)) => Assumption { kind: kind.into(), name: Some(name.into()) },
-        None => Assumption { kind: text.into(), name: None },
+        Some((kind, name)) => Assumption { kind: kind.into(), name: Some(name.into()), but: None },
+        None => Assumption::all_of(text),
     }
 }
 
