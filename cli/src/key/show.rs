@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
-use ir::Key;
+use ir::{EarlierText, Key};
 use jiff::Timestamp;
 use policy::key_text::{KeyForm, classify, digest, same_digest};
 use serde_json::{Value, json};
@@ -65,13 +65,19 @@ struct Told {
 /// Standard input or a path cannot be read.
 pub(super) fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
     let text = if args.key.0 == "-" { from_stdin(&args)? } else { args.key.0 };
+    if text.is_empty() {
+        return Err(Failure::usage("the key is empty", "doorward key show - < key.txt"));
+    }
     let mut told = of_text(&text);
     if !args.filename.is_empty() && told.is_good {
         let now = Timestamp::now();
         let (outcome, _) = paths::read_once(args.filename, now, quiet)?;
         let hash = digest(&text);
-        let key = outcome.snapshot.keys.values().find(|key| key.hash.is_some_and(|held| same_digest(&held, &hash)));
-        of_holder(key.map(AsRef::as_ref), now, &mut told);
+        let keys = || outcome.snapshot.keys.values().map(AsRef::as_ref);
+        let current = keys().find(|key| key.hash.is_some_and(|held| same_digest(&held, &hash))).map(|key| (key, None));
+        let earlier =
+            || keys().find_map(|key| Some((key, Some(key.earlier.iter().find(|earlier| same_digest(&earlier.hash, &hash))?))));
+        of_holder(current.or_else(earlier), now, &mut told);
     }
     match args.output {
         Output::Json => print_json(&told.members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())?,
@@ -128,9 +134,9 @@ fn of_text(text: &str) -> Told {
     }
 }
 
-/// What the manifests tell.
-fn of_holder(key: Option<&Key>, now: Timestamp, told: &mut Told) {
-    let Some(key) = key else {
+/// What the manifests tell, of the present text of a key or of one that a rotation replaced.
+fn of_holder(held: Option<(&Key, Option<&EarlierText>)>, now: Timestamp, told: &mut Told) {
+    let Some((key, earlier)) = held else {
         told.members.push(("key", Value::Null));
         told.members.push(("state", "Unknown".into()));
         told.is_good = false;
@@ -142,6 +148,12 @@ fn of_holder(key: Option<&Key>, now: Timestamp, told: &mut Told) {
     let routes = key.routes.as_ref().map(|routes| json!(routes.iter().map(ToString::to_string).collect::<Vec<_>>()));
     told.members.push(("key", key.id.to_string().into()));
     told.members.push(("state", state.into()));
+    if let Some(earlier) = earlier {
+        let is_over = earlier.until <= now;
+        told.is_good &= !is_over;
+        told.members.push(("text", "Earlier: a rotation replaced it".into()));
+        told.members.push((if is_over { "textEndedAt" } else { "textGoodUntil" }, earlier.until.to_string().into()));
+    }
     told.members.push(("consumer", key.consumer.as_ref().into()));
     told.members.push(("roles", json!(key.roles)));
     let optional = [("routes", routes), ("notBefore", time(key.not_before)), ("expiresAt", time(key.expires_at))];
@@ -169,5 +181,43 @@ fn line(name: &str, value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     };
-    format!("  {name:<13}{value}\n")
+    format!("  {name:<15}{value}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ir::{Addresses, KeyId};
+
+    use super::*;
+
+    #[test]
+    fn a_replaced_text_is_told_with_its_end() {
+        let until: Timestamp = "2026-06-02T12:00:00Z".parse().unwrap();
+        let earlier = EarlierText { hash: [1; 32], public_id: None, until };
+        let key = Key {
+            id: KeyId(cause::ObjectName::new("shop", "mobile")),
+            consumer: "mobile".into(),
+            roles: Arc::from([]),
+            routes: None,
+            hash: Some([2; 32]),
+            public_id: None,
+            earlier: vec![earlier.clone()],
+            not_before: None,
+            expires_at: None,
+            suspended: false,
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+        };
+        let check = |text: Option<&EarlierText>, now: &str, expected: Option<&str>, good: bool| {
+            let mut told = Told { members: Vec::new(), is_good: true };
+            of_holder(Some((&key, text)), now.parse().unwrap(), &mut told);
+            let end = told.members.iter().find(|(name, _)| name.starts_with("text") && *name != "text").map(|(name, _)| *name);
+            assert_eq!((end, told.is_good), (expected, good), "{now}");
+        };
+        check(None, "2026-06-01T12:00:00Z", None, true);
+        check(Some(&earlier), "2026-06-01T12:00:00Z", Some("textGoodUntil"), true);
+        check(Some(&earlier), "2026-06-02T12:00:00Z", Some("textEndedAt"), false);
+    }
 }

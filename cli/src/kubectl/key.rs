@@ -19,7 +19,7 @@ use super::{Form, show};
 use crate::failure::{Exit, Failure};
 use crate::key::show::{Text, read_stdin};
 use crate::terminal::{print, tell};
-use told::Told;
+use told::{Asked, Told};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,13 +129,24 @@ pub(super) async fn run(args: Args, quiet: bool) -> Result<Exit, Failure> {
 }
 
 async fn show_key(args: ShowArgs) -> Result<Exit, Failure> {
-    let word = if args.key.0 == "-" { read_stdin("kubectl doorward key show - < key.txt")? } else { args.key.0 };
-    let cluster = Cluster::of(&args.reach).await?;
-    let key = match told::public_id(&word)? {
-        Some(id) => by_public_id(&cluster, &id).await?,
-        None => found(&cluster, &word).await?,
+    let asked = if args.key.0 == "-" {
+        told::asked_text(&read_stdin("kubectl doorward key show - < key.txt")?)?
+    } else {
+        told::asked(&args.key.0)?
     };
-    let told = Told::of(&key);
+    let cluster = Cluster::of(&args.reach).await?;
+    let (key, told) = match &asked {
+        Asked::Text(id) => {
+            let key = by_public_id(&cluster, id).await?;
+            let told = Told::of_text(&key, id, Timestamp::now());
+            (key, told)
+        }
+        Asked::Name(name) => {
+            let key = found(&cluster, name).await?;
+            let told = Told::of(&key);
+            (key, told)
+        }
+    };
     show(args.output, || told.document(), |_| told.text())?;
     if args.reveal {
         print(&format!("{}\n", text_of(&cluster, &key).await?))?;
@@ -143,11 +154,11 @@ async fn show_key(args: ShowArgs) -> Result<Exit, Failure> {
     Ok(if told.is_good() { Exit::Fine } else { Exit::Found })
 }
 
-/// The ApiKey of this name.
+/// The ApiKey of this name, which no failure repeats: it may be a key that somebody pasted.
 async fn found(cluster: &Cluster, name: &str) -> Result<Value, Failure> {
     let key = cluster.get(&Kind::ApiKey.resource(), &cluster.namespace, name).await?;
     key.ok_or_else(|| {
-        let what = format!("no ApiKey {name} in {}", cluster.namespace);
+        let what = format!("no ApiKey of this name in {}", cluster.namespace);
         Failure::found(what, format!("kubectl -n {} get apikeys, or name the namespace with -n", cluster.namespace))
     })
 }
@@ -166,13 +177,14 @@ async fn by_public_id(cluster: &Cluster, id: &str) -> Result<Value, Failure> {
     let mut keys = keys.into_iter();
     keys.find(|key| told::has_public_id(key, id)).ok_or_else(|| {
         Failure::found(
-            format!("no ApiKey has the key {id}...: it was rotated away, or belongs to another cluster or namespace"),
+            format!("no ApiKey has the key {id}...: its ApiKey is gone, or in another cluster or namespace"),
             "kubectl get apikeys -A -o wide",
         )
     })
 }
 
 async fn revoke(args: &RevokeArgs, quiet: bool) -> Result<Exit, Failure> {
+    told::object_name(&args.name)?;
     let cluster = Cluster::of(&args.reach).await?;
     let key = patched(&cluster, &args.name, &json!({"spec": {"suspended": !args.undo}})).await?;
     let name = full_name(&key);
@@ -195,6 +207,7 @@ async fn revoke(args: &RevokeArgs, quiet: bool) -> Result<Exit, Failure> {
 }
 
 async fn rotate(args: &RotateArgs, quiet: bool) -> Result<Exit, Failure> {
+    told::object_name(&args.name)?;
     let cluster = Cluster::of(&args.reach).await?;
     let key = found(&cluster, &args.name).await?;
     if text(&key, "/spec/issue") != "Generate" {

@@ -38,6 +38,7 @@ fn what_is_wrong_with_a_key_is_told_without_it() {
     check(&["show", key], 0, "its checksum fits");
     check(&["show", &key[..key.len() - 1]], 1, "its checksum does not fit");
     check(&["show", "short"], 1, "16 to 512 printable");
+    check(&["show", ""], 2, "the key is empty");
     check(&["show", "0123456789abcdef"], 0, "another gateway");
     check(&["show", key, "-f", folder.path()], 1, "Unknown");
     check(&["new", "App"], 2, "`App`");

@@ -80,8 +80,31 @@ pub(super) async fn run(args: &Args, quiet: bool) -> Result<Exit, Failure> {
             format!("kept in Secret {namespace}/{}", secret_name(args))
         };
         tell(&format!("  This is the key of ApiKey {namespace}/{}, {kept}.\n", args.name));
+        tell(&note(&missing_routes(&cluster, args).await));
     }
     Ok(Exit::Fine)
+}
+
+/// The ApiRoutes that the key is for and that are not there; one that may not be looked at is taken to be.
+async fn missing_routes(cluster: &Cluster, args: &Args) -> Vec<String> {
+    let mut missing = Vec::new();
+    for route in &args.routes {
+        let (namespace, name) = route.split_once('/').unwrap_or((&cluster.namespace, route));
+        if let Ok(None) = cluster.get(&Kind::ApiRoute.resource(), namespace, name).await {
+            missing.push(format!("{namespace}/{name}"));
+        }
+    }
+    missing
+}
+
+fn note(missing: &[String]) -> String {
+    let [first, ..] = missing else { return String::new() };
+    let namespace = first.split_once('/').map_or("", |(namespace, _)| namespace);
+    let (verb, noun) = if missing.len() == 1 { ("is", "ApiRoute") } else { ("are", "ApiRoutes") };
+    format!(
+        "note: there {verb} no {noun} {}; the key is good there once there {verb}\n  next: kubectl -n {namespace} get apiroutes\n",
+        missing.join(", ")
+    )
 }
 
 fn secret_name(args: &Args) -> String {
@@ -186,6 +209,22 @@ mod tests {
         assert_eq!(key["spec"], expected);
         let file = manifest::read("k.json", key.to_string().as_bytes(), files::catalog());
         assert!(file.findings.is_empty(), "{:?}", file.findings);
+    }
+
+    #[test]
+    fn routes_that_are_not_there_are_told() {
+        let check = |missing: &[&str], expected: &str| {
+            assert_eq!(note(&missing.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()), expected);
+        };
+        check(&[], "");
+        check(
+            &["shop/nope"],
+            "note: there is no ApiRoute shop/nope; the key is good there once there is\n  next: kubectl -n shop get apiroutes\n",
+        );
+        check(
+            &["ai/a", "ai/b"],
+            "note: there are no ApiRoutes ai/a, ai/b; the key is good there once there are\n  next: kubectl -n ai get apiroutes\n",
+        );
     }
 
     #[test]
