@@ -58,6 +58,11 @@ impl Failure {
         Self { exit: Exit::Unreachable, what: what.into(), next: next.into() }
     }
 
+    /// What went wrong, without what to type.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// How the command ends.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit

@@ -1,26 +1,28 @@
 //! `kubectl doorward explain`: what a call would get, or got, from the data planes that serve.
 
+mod serving;
+
 use futures_util::stream::{self, StreamExt as _};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use observe::decision::DecisionId;
 use observe::report::Report;
-use operator::kinds::Kind;
 use serde_json::Value;
 
 use super::cluster::{Cluster, Reach};
-use super::objects::{full_name, text};
 use super::pods::{self, Replica};
 use super::{Form, show};
 use crate::explain::exit_of;
 use crate::explain::request::{self, RequestLine};
 use crate::failure::{Exit, Failure};
+use crate::terminal::tell;
+use serving::{Name, Serving, Silent};
 
 const EXAMPLES: &str = "\
 Examples:
   kubectl doorward explain --request 'POST /orders' -H 'X-Api-Key: dw_live_...'
   kubectl doorward explain --request 'GET http://api.example.com/orders' --from 10.0.0.9
-  kubectl doorward explain --request 'GET /orders' --gateway shop/web   where there are several Gateways
+  kubectl doorward explain --request 'GET /orders' --gateway shop/web   where several Gateways have a route for it
   kubectl doorward explain --decision 01JD8Z6M4T0VC0BA                  what happened to a call: asks all data planes
 
 Exit codes: 0 the call is allowed, 1 it is refused, 2 wrong usage, 3 no data plane answers.";
@@ -35,7 +37,7 @@ const AT_ONCE: usize = 8;
 pub(super) struct Args {
     #[command(flatten)]
     reach: Reach,
-    /// The Gateway whose data planes are asked; without this the only one, or for a decision all
+    /// The Gateway whose data planes are asked; without this the one that has a route for the call, or for a decision all
     #[arg(long, value_name = "[NAMESPACE/]NAME")]
     gateway: Option<String>,
     #[command(flatten)]
@@ -63,24 +65,66 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(exit_of(&report))
 }
 
-/// By a data plane that serves: all of a Gateway have the same to say, so the first that answers is taken.
+/// By data planes that serve: all of a Gateway have the same to say, so the first that answers is taken.
 async fn asked(args: &Args, line: &RequestLine) -> Result<Report, Failure> {
     let described = args.asked.described(line)?;
     let document = serde_json::to_value(&described).unwrap_or_default();
     let cluster = Cluster::of(&args.reach).await?;
-    let gateway = match &args.gateway {
-        Some(name) => named(name, &cluster.namespace),
-        None => only(&gateways(&cluster).await?)?,
-    };
-    let mut silent = Vec::new();
-    for replica in serving(&cluster, Some(&gateway)).await? {
-        match pods::ask(&cluster, &replica, (Method::POST, "/explain"), Some(&document)).await {
-            Ok(answer) if answer.status == StatusCode::OK => return read(answer.document, &replica),
-            Ok(answer) => return Err(Failure::unreachable(format!("{} refuses: {}", replica.name, answer.detail()), "")),
-            Err(why) => silent.push(format!("{}: {why}", replica.name)),
+    let named = args.gateway.as_ref().map(|name| Name::of(name, &cluster.namespace));
+    let serving = Serving::find(&cluster, named.as_ref()).await?;
+    let (mut told, mut silent) = (Vec::new(), Silent::default());
+    for (gateway, replicas) in serving.gateways {
+        if let Some(report) = first(&cluster, &replicas, &document, &mut silent).await? {
+            told.push((gateway, report));
         }
     }
-    Err(nobody(&format!("of Gateway {}/{}", gateway.0, gateway.1), &silent))
+    if told.is_empty() {
+        return Err(silent.failure(named.as_ref()));
+    }
+    let (report, note) = the_one(told)?;
+    tell(&note);
+    Ok(report)
+}
+
+/// What the first data plane says that answers.
+async fn first(
+    cluster: &Cluster,
+    replicas: &[Replica],
+    document: &Value,
+    silent: &mut Silent,
+) -> Result<Option<Report>, Failure> {
+    for replica in replicas {
+        match pods::ask(cluster, replica, (Method::POST, "/explain"), Some(document)).await {
+            Ok(answer) if answer.status == StatusCode::OK => return read(answer.document, replica).map(Some),
+            Ok(answer) => return Err(Failure::unreachable(format!("{} refuses: {}", replica.name, answer.detail()), "")),
+            Err(why) => silent.add(replica, why),
+        }
+    }
+    Ok(None)
+}
+
+/// What is said by the Gateway that has a route for the call, and a note where there are others.
+fn the_one(mut told: Vec<(Name, Report)>) -> Result<(Report, String), Failure> {
+    let names = |told: &[(Name, Report)]| told.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(", ");
+    let all = names(&told);
+    let several = told.len() > 1;
+    if told.iter().any(|(_, report)| report.object.is_some()) {
+        told.retain(|(_, report)| report.object.is_some());
+        if let [(first, _), _, ..] = told.as_slice() {
+            return Err(Failure::usage(
+                format!("several Gateways have a route for this call: {}", names(&told)),
+                format!("kubectl doorward explain --gateway {first} ..."),
+            ));
+        }
+    }
+    let taken = told.into_iter().next();
+    let (name, report) = taken.ok_or_else(|| Failure::unreachable("no data plane answers", "kubectl doorward status"))?;
+    let note = match (several, report.object.is_some()) {
+        (false, _) => String::new(),
+        (true, true) => format!("note: of the Gateways {all} only {name} has a route for this call\n"),
+        (true, false) => format!("note: none of the Gateways {all} has a route for this call; this is what {name} says\n"),
+    };
+    Ok((report, note))
 }
 
 /// By the data plane that made the decision: only it remembers.
@@ -92,8 +136,8 @@ async fn decided(args: &Args, id: &str) -> Result<Report, Failure> {
         ));
     };
     let cluster = Cluster::of(&args.reach).await?;
-    let gateway = args.gateway.as_ref().map(|name| named(name, &cluster.namespace));
-    let replicas = serving(&cluster, gateway.as_ref()).await?;
+    let named = args.gateway.as_ref().map(|name| Name::of(name, &cluster.namespace));
+    let replicas = Serving::find(&cluster, named.as_ref()).await?.gateways.into_values().flatten();
     let path = format!("/decisions/{id}");
     let (cluster, path) = (&cluster, path.as_str());
     let answers = stream::iter(replicas).map(|replica| async move {
@@ -101,18 +145,18 @@ async fn decided(args: &Args, id: &str) -> Result<Report, Failure> {
         (replica, answer)
     });
     let mut answers = std::pin::pin!(answers.buffer_unordered(AT_ONCE));
-    let (mut silent, mut without) = (Vec::new(), 0_usize);
+    let (mut silent, mut without) = (Silent::default(), 0_usize);
     while let Some((replica, answer)) = answers.next().await {
         match answer {
             Ok(answer) if answer.status == StatusCode::OK => return read(answer.document, &replica),
             Ok(_) => without += 1,
-            Err(why) => silent.push(format!("{}: {why}", replica.name)),
+            Err(why) => silent.add(&replica, why),
         }
     }
     if without == 0 {
-        return Err(nobody("of any Gateway", &silent));
+        return Err(silent.failure(named.as_ref()));
     }
-    let unasked = if silent.is_empty() { String::new() } else { format!("; not asked: {}", silent.join(", ")) };
+    let unasked = if silent.told.is_empty() { String::new() } else { format!("; not asked: {}", silent.told.join(", ")) };
     Err(Failure::found(
         format!("none of {without} data planes keeps the decision {id}{unasked}"),
         "a data plane keeps its newest calls, and a pod that is gone none: make the call again, or describe it with --request",
@@ -128,75 +172,43 @@ fn read(document: Value, replica: &Replica) -> Result<Report, Failure> {
     })
 }
 
-fn nobody(whose: &str, silent: &[String]) -> Failure {
-    let what = if silent.is_empty() {
-        format!("no data plane {whose} is ready")
-    } else {
-        format!("no data plane {whose} answers: {}", silent.join(", "))
-    };
-    Failure::unreachable(what, "kubectl doorward status")
-}
-
-/// The data planes that are ready.
-async fn serving(cluster: &Cluster, gateway: Option<&(String, String)>) -> Result<Vec<Replica>, Failure> {
-    let namespace = gateway.map(|(namespace, _)| namespace.as_str()).or(cluster.named.as_deref());
-    let mut replicas = pods::replicas(cluster, namespace).await?;
-    replicas.retain(|replica| replica.is_ready && gateway.is_none_or(|(_, name)| replica.gateway == *name));
-    Ok(replicas)
-}
-
-async fn gateways(cluster: &Cluster) -> Result<Vec<(String, String)>, Failure> {
-    let classes = cluster.list_if_allowed(&Kind::GatewayClass.resource(), None).await?;
-    let gateways = cluster.list_if_allowed(&Kind::Gateway.resource(), cluster.named.as_deref()).await?.ok_or_else(|| {
-        Failure::found(
-            "you may not list Gateways, so none can be chosen",
-            "kubectl doorward explain --gateway NAMESPACE/NAME ...",
-        )
-    })?;
-    let ours = classes.as_deref().map(super::status::our_classes);
-    let is_ours = |name: &str| ours.as_ref().is_none_or(|ours| ours.contains(&name));
-    let ours = gateways.iter().filter(|gateway| is_ours(text(gateway, "/spec/gatewayClassName")));
-    Ok(ours.map(|gateway| named(&full_name(gateway), "")).collect())
-}
-
-fn named(name: &str, namespace: &str) -> (String, String) {
-    let (namespace, name) = name.split_once('/').unwrap_or((namespace, name));
-    (namespace.to_owned(), name.to_owned())
-}
-
-fn only(gateways: &[(String, String)]) -> Result<(String, String), Failure> {
-    match gateways {
-        [] => Err(Failure::found("the cluster has no Gateway of Doorward", "kubectl doorward status")),
-        [gateway] => Ok(gateway.clone()),
-        [..] => {
-            let names: Vec<String> = gateways.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
-            Err(Failure::usage(
-                format!("there are several Gateways: {}", names.join(", ")),
-                format!("kubectl doorward explain --gateway {} ...", names.first().map_or("", String::as_str)),
-            ))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use observe::report::Verdict;
+
     use super::*;
 
     #[test]
-    fn one_gateway_needs_no_name() {
-        let pair = |text: &str| named(text, "default");
-        assert_eq!(pair("web"), ("default".to_owned(), "web".to_owned()));
-        assert_eq!(pair("shop/web"), ("shop".to_owned(), "web".to_owned()));
-        assert_eq!(only(&[pair("web")]).unwrap(), pair("web"));
-        assert_eq!(only(&[]).unwrap_err().exit(), Exit::Found);
-        let several = only(&[pair("web"), pair("shop/web")]).unwrap_err();
-        assert_eq!(several.exit(), Exit::Usage);
-        assert!(several.to_string().contains("--gateway default/web"), "{several}");
-    }
-
-    #[test]
-    fn silence_is_told_with_its_reasons() {
-        assert!(nobody("of any Gateway", &[]).to_string().starts_with("no data plane of any Gateway is ready\n"));
-        assert!(nobody("of any Gateway", &["a: gone".to_owned()]).to_string().contains("answers: a: gone"));
+    fn the_gateway_with_a_route_for_the_call_is_taken() {
+        let report = |object: Option<&str>| Report {
+            request: "GET /orders".to_owned(),
+            object: object.map(ToOwned::to_owned),
+            verdict: if object.is_some() { Verdict::Allowed } else { Verdict::Refused },
+            status: None,
+            code: None,
+            title: None,
+            detail: None,
+            rule: None,
+            checks: Vec::new(),
+            fix: None,
+            decision: None,
+            at: Timestamp::UNIX_EPOCH,
+            generation: 1,
+        };
+        let check = |told: &[(&str, Option<&str>)], expected: Result<(Option<&str>, &str), &str>| {
+            let told = told.iter().map(|(name, object)| (Name::of(name, "shop"), report(*object))).collect();
+            let found = the_one(told).map(|(report, note)| (report.object, note)).map_err(|failure| failure.to_string());
+            let found = found.as_ref().map(|(object, note)| (object.as_deref(), note.as_str())).map_err(String::as_str);
+            assert_eq!(found, expected);
+        };
+        let orders = Some("ApiRoute shop/orders");
+        check(&[("web", orders)], Ok((orders, "")));
+        check(&[("web", None)], Ok((None, "")));
+        let only = "note: of the Gateways infra/edge, shop/web only shop/web has a route for this call\n";
+        check(&[("infra/edge", None), ("web", orders)], Ok((orders, only)));
+        let none = "note: none of the Gateways infra/edge, shop/web has a route for this call; this is what infra/edge says\n";
+        check(&[("infra/edge", None), ("web", None)], Ok((None, none)));
+        let several = "several Gateways have a route for this call: infra/edge, shop/web\n  next: kubectl doorward explain --gateway infra/edge ...";
+        check(&[("infra/edge", orders), ("other", None), ("web", orders)], Err(several));
     }
 }

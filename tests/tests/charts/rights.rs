@@ -109,6 +109,21 @@ fn nothing_is_granted_by_wildcard_or_twice_over() {
 }
 
 #[test]
+fn a_role_of_its_own_is_enough_to_ask_data_planes() {
+    let right = |group: &str, resource: &str, verb: &str| (group.to_owned(), resource.to_owned(), verb.to_owned());
+    let gateways = "gateway.networking.k8s.io";
+    let expected = Rights::from([
+        right("", "pods", "get"),
+        right("", "pods", "list"),
+        right("", "pods/portforward", "create"),
+        right("", "pods/portforward", "get"),
+        right(gateways, "gateways", "get"),
+        right(gateways, "gateways", "list"),
+    ]);
+    assert_eq!(granted(find(&made(&[]), "ClusterRole", &format!("{NAMESPACE}:doorward-explain"))), expected);
+}
+
+#[test]
 fn people_get_our_kinds_through_the_roles_that_they_have() {
     let objects = made(&[]);
     for (role, verbs) in

@@ -1,9 +1,10 @@
 //! What needs attention, why, and what to type next.
 
+use operator::kinds::GATEWAY_NAME;
 use serde_json::{Value, json};
 
-use super::super::objects::{Condition, condition, full_name, list, of_status, text};
-use super::Operator;
+use super::super::objects::{Condition, condition, full_name, label, list, of_status, text};
+use super::{Operator, ReplicaLine, Rollout};
 
 /// One thing that needs attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,17 +62,40 @@ pub(super) fn of_operators(operators: Option<&[Operator]>) -> Vec<Problem> {
         )],
         Some(operators) => operators
             .iter()
-            .filter(|operator| operator.ready < operator.wanted.max(1))
+            .filter(|operator| !operator.rollout.is_done() || operator.rollout.wanted == 0)
             .map(|operator| {
                 let (namespace, name) = operator.name.split_once('/').unwrap_or_default();
                 problem(
                     format!("Deployment {}", operator.name),
-                    format!("{} of {} replicas are ready", operator.ready, operator.wanted),
+                    operator.rollout.message(),
                     format!("kubectl -n {namespace} describe pods -l app.kubernetes.io/component=operator; kubectl -n {namespace} logs deployment/{name}"),
                 )
             })
             .collect(),
     }
+}
+
+/// What needs attention of the Deployments of data planes: one that does not get on while its earlier pods serve shows
+/// nowhere else.
+pub(super) fn of_rollouts(deployments: &[Value], replicas: &[ReplicaLine]) -> Vec<Problem> {
+    let unfinished = deployments.iter().map(|deployment| (deployment, Rollout::of(deployment))).filter(|(_, it)| !it.is_done());
+    unfinished
+        .map(|(deployment, rollout)| {
+            let (namespace, gateway) = (text(deployment, "/metadata/namespace"), label(deployment, GATEWAY_NAME));
+            let waiting = replicas
+                .iter()
+                .map(|line| &line.replica)
+                .filter(|replica| replica.namespace == namespace && replica.gateway == gateway && !replica.waiting.is_empty())
+                .map(|replica| format!("; {}: {}", replica.name, replica.waiting));
+            Problem {
+                object: format!("Deployment {}", full_name(deployment)),
+                reason: rollout.reason().to_owned(),
+                message: rollout.message() + &waiting.collect::<String>(),
+                since: rollout.since.clone(),
+                next: format!("kubectl -n {namespace} describe pods -l {GATEWAY_NAME}={gateway}"),
+            }
+        })
+        .collect()
 }
 
 /// What needs attention of classes, Gateways and what is served; nothing is said of classes that nobody may see.

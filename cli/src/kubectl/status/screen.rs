@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use observe::printable::{Style, Tone, WIDTH, escaped, span, wrapped};
 
 use super::super::table::{Cell, table};
-use super::{GatewayLine, Operator, Overview, ReplicaLine};
+use super::{GatewayLine, Operator, Overview, ReplicaLine, Rollout};
+
+/// Listeners whose routes a row counts; the others are in the document.
+const COUNTED: usize = 3;
 
 impl Overview {
     /// For people.
@@ -24,6 +27,11 @@ impl Overview {
             text.push_str(&table(&["REPLICA", "READY", "VERSION", "GENERATION", "LOADED", "RESTARTS"], &rows, style));
         }
         text.push('\n');
+        for note in &self.notes {
+            for line in wrapped(&format!("note: {}", escaped(note)), WIDTH) {
+                text.push_str(&format!("{}\n", style.paint(Tone::Notable, &line)));
+            }
+        }
         text.push_str(&self.attention(style, now));
         text
     }
@@ -31,7 +39,9 @@ impl Overview {
     fn attention(&self, style: Style, now: Timestamp) -> String {
         let count = self.problems.len();
         if count == 0 {
-            return format!("{}\n", style.paint(Tone::Good, "nothing needs attention"));
+            let text =
+                if self.notes.is_empty() { "nothing needs attention" } else { "nothing of what was looked at needs attention" };
+            return format!("{}\n", style.paint(Tone::Good, text));
         }
         let head = if count == 1 { "1 thing needs attention:".to_owned() } else { format!("{count} things need attention:") };
         let mut text = format!("{}\n", style.paint(Tone::Strong, &head));
@@ -49,7 +59,7 @@ impl Overview {
 }
 
 fn operator_line(operator: &Operator) -> String {
-    let Operator { name, image, ready, wanted, leader } = operator;
+    let Operator { name, image, rollout: Rollout { ready, wanted, .. }, leader } = operator;
     let led = if leader.is_empty() { "no leader".to_owned() } else { format!("led by {}", escaped(leader)) };
     format!("operator {} ({}): {ready} of {wanted} ready, {led}\n", escaped(name), escaped(image))
 }
@@ -61,11 +71,21 @@ fn gateway_row(gateway: &GatewayLine) -> Vec<Cell> {
         Cell::plain(&gateway.name),
         Cell::plain(&gateway.class),
         Cell::plain(&gateway.addresses.join(",")),
-        Cell::plain(&gateway.routes.to_string()),
+        Cell::plain(&routes(&gateway.listeners)),
         Cell::status(&gateway.programmed),
         Cell::plain(&gateway.reason),
         Cell::toned(&count, tone),
     ]
+}
+
+/// How many routes each listener takes; named where there are several.
+fn routes(listeners: &[(String, i64)]) -> String {
+    if let [(_, routes)] = listeners {
+        return routes.to_string();
+    }
+    let more = if listeners.len() > COUNTED { format!(" (+{})", listeners.len() - COUNTED) } else { String::new() };
+    let counted: Vec<String> = listeners.iter().take(COUNTED).map(|(name, routes)| format!("{name}:{routes}")).collect();
+    counted.join(" ") + &more
 }
 
 fn replica_row(line: &ReplicaLine, now: Timestamp) -> Vec<Cell> {

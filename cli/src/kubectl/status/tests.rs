@@ -2,6 +2,7 @@
 
 use observe::printable::Style;
 
+use super::problems::problems;
 use super::*;
 
 const NOW: &str = "2026-06-01T12:00:00Z";
@@ -60,16 +61,33 @@ fn replica(name: &str, is_ready: bool) -> ReplicaLine {
         is_ready,
         restarts: 0,
         image: "doorward:0.1.0".to_owned(),
+        waiting: String::new(),
     };
     ReplicaLine { replica, said: if is_ready { Ok(said) } else { Err("not ready".to_owned()) } }
+}
+
+/// How many pods a Deployment wants, and has ready, of the newest version and of any.
+fn deployment([wanted, ready, newest, all]: [i64; 4]) -> Value {
+    json!({
+        "metadata": {"name": "web-doorward", "namespace": "shop", "labels": {"gateway.networking.k8s.io/gateway-name": "web"}},
+        "spec": {"replicas": wanted},
+        "status": {
+            "readyReplicas": ready, "updatedReplicas": newest, "replicas": all,
+            "conditions": [{
+                "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+                "lastUpdateTime": "2026-06-01T11:57:00Z",
+            }],
+        },
+    })
 }
 
 fn operator(ready: i64, leader: &str) -> Operator {
     Operator {
         name: "doorward-system/doorward-operator".to_owned(),
         image: "doorward:0.1.0".to_owned(),
-        ready,
-        wanted: 2,
+        rollout: Rollout::of(&json!({
+            "spec": {"replicas": 2}, "status": {"readyReplicas": ready, "updatedReplicas": 2, "replicas": 2},
+        })),
         leader: leader.to_owned(),
     }
 }
@@ -78,7 +96,7 @@ fn overview(operators: Vec<Operator>, gateways: &[Value], objects: &[Value], rep
     let mut found = problems::of_operators(Some(&operators));
     found.extend(problems(Some(&[class()]), gateways, objects));
     let lines = gateways.iter().map(|gateway| gateway_line(gateway, &replicas)).collect();
-    Overview { operators: Some(operators), gateways: lines, replicas, problems: found }
+    Overview { operators: Some(operators), gateways: lines, replicas, problems: found, notes: Vec::new() }
 }
 
 #[test]
@@ -93,8 +111,8 @@ fn a_cluster_that_is_well() {
     let expected = "\
 operator doorward-system/doorward-operator (doorward:0.1.0): 2 of 2 ready, led by doorward-operator-a
 
-GATEWAY    CLASS      ADDRESS                    ROUTES   PROGRAMMED   REASON       READY
-shop/web   doorward   10.1.2.3,web.example.com   7        True         Programmed   2/2
+GATEWAY    CLASS      ADDRESS                    ROUTES           PROGRAMMED   REASON       READY
+shop/web   doorward   10.1.2.3,web.example.com   http:2 https:5   True         Programmed   2/2
 
 REPLICA               READY   VERSION   GENERATION   LOADED     RESTARTS
 shop/web-doorward-1   True    0.1.0     42           30 s ago   0
@@ -105,6 +123,35 @@ nothing needs attention
     assert_eq!(overview.text(Style::Plain, NOW.parse().unwrap()), expected);
     let document = overview.document();
     assert_eq!((&document["problems"], &document["replicas"][0]["generation"]), (&json!([]), &json!(42)));
+    let expected = json!([{"name": "http", "attachedRoutes": 2}, {"name": "https", "attachedRoutes": 5}]);
+    assert_eq!((&document["gateways"][0]["listeners"], &document["notes"]), (&expected, &json!([])));
+}
+
+#[test]
+fn what_was_not_looked_at_is_told() {
+    let mut overview = overview(vec![operator(2, "a")], &[], &[], Vec::new());
+    overview.notes = vec!["you may not list gateways in shop, so they are not looked at".to_owned()];
+    let text = overview.text(Style::Plain, NOW.parse().unwrap());
+    let expected =
+        "note: you may not list gateways in shop, so they are not looked at\nnothing of what was looked at needs attention\n";
+    assert!(text.ends_with(expected), "{text}");
+    assert_eq!(overview.document()["notes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_rollout_that_does_not_get_on_needs_attention_while_earlier_pods_serve() {
+    let mut stuck = replica("web-doorward-2", false);
+    stuck.replica.waiting = "ImagePullBackOff".to_owned();
+    let replicas = [replica("web-doorward-1", true), stuck];
+    let found = problems::of_rollouts(&[deployment([1, 1, 1, 2])], &replicas);
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((problem.object.as_str(), problem.reason.as_str()), ("Deployment shop/web-doorward", "ProgressDeadlineExceeded"));
+    let expected = "1 of 1 replicas are ready, and 1 of an earlier version still runs; web-doorward-2: ImagePullBackOff";
+    assert_eq!((problem.message.as_str(), problem.since.as_str()), (expected, "2026-06-01T11:57:00Z"));
+    assert!(problem.next.contains("-l gateway.networking.k8s.io/gateway-name=web"), "{}", problem.next);
+    let mut done = deployment([1, 1, 1, 1]);
+    done["status"]["conditions"] = json!([]);
+    assert_eq!(problems::of_rollouts(&[done], &replicas), []);
 }
 
 #[test]
