@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use cause::{Fault, FaultCause, FieldPath, ObjectName};
-use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId, SharedMap};
+use ir::{HostPattern, ListenerId, Match, Part, PathMatch, Route, RouteId, SharedMap};
 
 use crate::attach::common;
 use crate::gateways::Listeners;
@@ -39,7 +39,7 @@ impl Claims {
     }
 
     fn hashes(&self, route: &Route, listeners: &Listeners) -> BTreeSet<u64> {
-        claims(route, listeners).map(|claim| self.hasher.hash_one(claim)).collect()
+        claimed(route, listeners).map(|claim| self.hasher.hash_one(claim)).collect()
     }
 
     fn learn(&mut self, route: &Route, listeners: &Listeners) {
@@ -82,29 +82,67 @@ pub(crate) fn find(
     let (world, listeners) = (around.world, around.listeners);
     let suspects: Vec<&Arc<Route>> = claims.suspects().into_iter().filter_map(|id| claims.routes.get(id)).collect();
     let mut found: BTreeMap<RouteId, Conflicts> = BTreeMap::new();
-    for (one, other, gateway) in pairs(suspects, listeners, world.context) {
+    let pairs = pairs(&suspects, listeners, world.context);
+    let mut lost: BTreeMap<(&RouteId, &ObjectName), BTreeSet<&Claim<'_>>> = BTreeMap::new();
+    for ((one, _, gateway), to_one) in &pairs {
+        lost.entry((one, gateway)).or_default().extend(to_one);
+    }
+    for ((one, other, gateway), to_one) in &pairs {
         let may_know = world.context.is_standalone() || one.name.namespace == other.name.namespace;
-        let cause = FaultCause::Conflict { other: may_know.then(|| other.object()), what: "host, path and matches".into() };
+        let own = || claims.routes.get(one).into_iter().flat_map(|route| claimed(route, listeners));
+        let all: BTreeSet<Claim<'_>> = own().filter(|(listener, ..)| listener.gateway == *gateway).collect();
+        let keeps_some = lost.get(&(one, gateway)).is_some_and(|lost| lost.len() < all.len()) && !world.context.is_standalone();
+        let what = if to_one.len() < all.len() { part(to_one, &all, keeps_some) } else { ALL.to_owned() };
+        let cause = FaultCause::Conflict { other: may_know.then(|| other.object()), what: what.into() };
         let fault = Fault::error(one.object(), FieldPath::of("spec.path"), cause);
         faults.push(fault.clone());
         if world.context.is_standalone()
-            && let Some(route) = routes.get_mut(&one)
+            && let Some(route) = routes.get_mut(one)
             && !route.gives_way()
         {
             // Whatever else is wrong with it: who gave way must show in what served.
             Arc::make_mut(route).serve = Part::Broken(Arc::new(fault.clone()));
         }
-        found.entry(one).or_default().entry(gateway).or_insert(fault);
+        found.entry(one.clone()).or_default().entry(gateway.clone()).or_insert(fault);
     }
     found
 }
 
-/// Each route that gives way, with another one that has the same claim, and the Gateway.
-fn pairs(suspects: Vec<&Arc<Route>>, listeners: &Listeners, context: &Context) -> BTreeSet<(RouteId, RouteId, ObjectName)> {
-    let mut places: HashMap<Claim<'_>, usize> = HashMap::new();
-    let mut groups: Vec<(Claim<'_>, Vec<&Route>)> = Vec::new();
-    for route in suspects {
-        for claim in claims(route, listeners) {
+/// What two routes have in common that claim the same.
+const ALL: &str = "host, path and matches";
+/// Most places that a sentence names.
+const NAMED: usize = 3;
+
+/// A part of what a route claims on a Gateway. Of files a route that loses some is closed as a whole.
+fn part(lost: &BTreeSet<Claim<'_>>, all: &BTreeSet<Claim<'_>>, keeps_some: bool) -> String {
+    let places: BTreeSet<String> = lost.iter().map(|claim| place(claim, lost, all)).collect();
+    let more = if places.len() > NAMED { format!(" and {} more", places.len() - NAMED) } else { String::new() };
+    let named = places.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+    let rest = if keeps_some { "; what else this one claims is served" } else { "" };
+    format!("{ALL} at {named}{more}{rest}")
+}
+
+/// A claim as a request has it, `GET api.example.com/orders`, with the listener where it is kept on another one.
+fn place(claim: &Claim<'_>, lost: &BTreeSet<Claim<'_>>, all: &BTreeSet<Claim<'_>>) -> String {
+    let (listener, host, alternative) = claim;
+    let methods = alternative.methods.join("|");
+    let gap = if methods.is_empty() { "" } else { " " };
+    let name = host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Regex(path)) = &alternative.path;
+    let is_same = |other: &&Claim<'_>| other.1 == *host && other.2 == *alternative;
+    let is_kept = all.iter().filter(is_same).any(|claim| !lost.contains(claim));
+    let on = if is_kept { format!(" on listener {}", listener.name) } else { String::new() };
+    format!("{methods}{gap}{name}{path}{on}")
+}
+
+/// Each route that gives way, with another one that has the same claims, the Gateway, and those claims.
+type Pairs<'a> = BTreeMap<(RouteId, RouteId, ObjectName), BTreeSet<Claim<'a>>>;
+
+fn pairs<'a>(suspects: &[&'a Arc<Route>], listeners: &Listeners, context: &Context) -> Pairs<'a> {
+    let mut places: HashMap<Claim<'a>, usize> = HashMap::new();
+    let mut groups: Vec<(Claim<'a>, Vec<&'a Route>)> = Vec::new();
+    for route in suspects.iter().copied() {
+        for claim in claimed(route, listeners) {
             let place = *places.entry(claim.clone()).or_insert(groups.len());
             match groups.get_mut(place) {
                 Some((_, routes)) if routes.last().is_some_and(|last| last.id == route.id) => {}
@@ -113,14 +151,18 @@ fn pairs(suspects: Vec<&Arc<Route>>, listeners: &Listeners, context: &Context) -
             }
         }
     }
-    let mut pairs = BTreeSet::new();
+    let mut pairs = Pairs::new();
+    let mut add = |one: &Route, other: &Route, claim: &Claim<'a>| {
+        let key = (one.id.clone(), other.id.clone(), claim.0.gateway.clone());
+        pairs.entry(key).or_default().insert(claim.clone());
+    };
     for (claim, routes) in &groups {
         let keeper = keeper(claim, routes, listeners, context);
         let Some(first) = keeper.or_else(|| routes.first().copied()) else { continue };
         for route in routes.iter().filter(|route| route.id != first.id) {
-            pairs.insert((route.id.clone(), first.id.clone(), claim.0.gateway.clone()));
+            add(route, first, claim);
             if keeper.is_none() {
-                pairs.insert((first.id.clone(), route.id.clone(), claim.0.gateway.clone()));
+                add(first, route, claim);
             }
         }
     }
@@ -139,13 +181,13 @@ fn keeper<'a>(claim: &Claim<'_>, routes: &[&'a Route], listeners: &Listeners, co
     }
     let mut served = routes.iter().copied().filter(|route| {
         let before = context.served.get(&route.id).filter(|before| !before.gives_way());
-        before.is_some_and(|before| claims(before, listeners).any(|held| held == *claim))
+        before.is_some_and(|before| claimed(before, listeners).any(|held| held == *claim))
     });
     served.next().filter(|_| served.next().is_none())
 }
 
 /// What a route claims: each of its alternatives, for each of its hosts on each of its listeners.
-fn claims<'a>(route: &'a Route, listeners: &Listeners) -> impl Iterator<Item = Claim<'a>> {
+fn claimed<'a>(route: &'a Route, listeners: &Listeners) -> impl Iterator<Item = Claim<'a>> {
     route.listeners.iter().flat_map(move |listener| {
         let hostname = listeners.served.get(listener).and_then(|listener| listener.hostname.as_ref());
         let hosts = hosts(&route.hostnames, hostname).into_iter();
