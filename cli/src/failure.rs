@@ -40,27 +40,38 @@ pub(crate) struct Failure {
     exit: Exit,
     what: String,
     next: String,
+    is_forbidden: bool,
 }
 
 impl Failure {
     /// It was called wrongly.
     pub(crate) fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, what: what.into(), next: next.into() }
+        Self { exit: Exit::Usage, what: what.into(), next: next.into(), is_forbidden: false }
     }
 
     /// Something that it looked at is wrong.
     pub(crate) fn found(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit: Exit::Found, what: what.into(), next: next.into() }
+        Self { exit: Exit::Found, what: what.into(), next: next.into(), is_forbidden: false }
+    }
+
+    /// Whoever called it may not do this.
+    pub(crate) fn forbidden(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { is_forbidden: true, ..Self::found(what, next) }
     }
 
     /// What it should ask does not answer.
     pub(crate) fn unreachable(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit: Exit::Unreachable, what: what.into(), next: next.into() }
+        Self { exit: Exit::Unreachable, what: what.into(), next: next.into(), is_forbidden: false }
     }
 
     /// What went wrong, without what to type.
     pub(crate) fn what(&self) -> &str {
         &self.what
+    }
+
+    /// Whether a right lacks.
+    pub(crate) const fn is_forbidden(&self) -> bool {
+        self.is_forbidden
     }
 
     /// How the command ends.

@@ -180,7 +180,7 @@ pub(super) fn refused(error: &kube::Error, verb: &str, what: &ApiResource, names
     }
     match status.code {
         401 => Failure::unreachable("the cluster does not know who you are", "kubectl auth whoami"),
-        403 => Failure::found(
+        403 => Failure::forbidden(
             format!("you may not {verb} {resource} {place}"),
             format!("kubectl auth can-i {verb} {resource} {scope}; with rights in one namespace alone, name it with -n"),
         ),

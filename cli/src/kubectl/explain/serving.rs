@@ -49,7 +49,7 @@ impl Serving {
     pub(super) async fn find(cluster: &Cluster, gateway: Option<&Name>) -> Result<Self, Failure> {
         let scope = gateway.map(|gateway| gateway.namespace.as_str()).or(cluster.named.as_deref());
         let replicas = match (pods::replicas(cluster, scope).await, scope) {
-            (Err(failure), None) if failure.exit() == Exit::Found => {
+            (Err(failure), None) if failure.is_forbidden() => {
                 let own = pods::replicas(cluster, Some(&cluster.namespace)).await;
                 let own = or_lacking(own, &cluster.namespace)?;
                 if own.is_empty() {
@@ -122,10 +122,7 @@ fn missing(gateway: &Name, all: &[String]) -> Failure {
 
 /// A refusal of the list of pods, as the rights that are missing.
 fn or_lacking<T>(listed: Result<T, Failure>, namespace: &str) -> Result<T, Failure> {
-    listed.map_err(|failure| match failure.exit() {
-        Exit::Found => lacking("list pods", namespace),
-        Exit::Fine | Exit::Usage | Exit::Unreachable => failure,
-    })
+    listed.map_err(|failure| if failure.is_forbidden() { lacking("list pods", namespace) } else { failure })
 }
 
 /// How whoever may grant rights in a namespace grants those that are needed there.
@@ -243,8 +240,9 @@ mod tests {
         let grant =
             "kubectl -n infra create rolebinding doorward-explain --clusterrole=doorward-system:doorward-explain --user=YOU";
         check(&[gone, Unasked::NotAllowed], None, Exit::Found, grant);
-        let listed: Result<(), Failure> = Err(Failure::found("no", ""));
-        let failure = or_lacking(listed, "infra").unwrap_err().to_string();
+        let listed = |failure: Failure| or_lacking::<()>(Err(failure), "infra").unwrap_err().to_string();
+        assert_eq!(listed(Failure::found("it is overloaded", "")), "it is overloaded");
+        let failure = listed(Failure::forbidden("no", ""));
         assert!(failure.starts_with("you may not list pods in infra") && failure.contains(grant), "{failure}");
         assert!(only_here("shop").to_string().contains("--gateway NAMESPACE/NAME"));
     }
