@@ -13,10 +13,12 @@ pub use meant::FieldMeant;
 pub use origin::FaultOrigin;
 
 use crate::{FieldPath, Fixer, Listed, ObjectRef, Status, Syntax};
+use remedies::{Apart, DidYouMean, Named, Nearest, Within, obeying};
 
 mod closed;
 mod meant;
 mod origin;
+mod remedies;
 
 /// How bad a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,8 +64,14 @@ pub enum FaultCause {
     FieldIgnored { field: Arc<str> },
     /// A value of the wrong type.
     TypeWrong { expected: Arc<str>, found: Arc<str> },
-    /// `yes`, `no`, `on` or `off` without quotes, where readers disagree.
-    BooleanAmbiguous { text: Arc<str> },
+    /// `yes`, `no`, `on`, `off`, `y` or `n` without quotes, where readers disagree.
+    BooleanAmbiguous {
+        /// The word.
+        text: Arc<str>,
+        /// Whether only text may stand there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_text: bool,
+    },
     /// A value outside an enumeration.
     ValueUnknown { allowed: Vec<Arc<str>>, nearest: Option<Arc<str>> },
     /// A value outside its bounds.
@@ -222,15 +230,6 @@ struct Row {
 
 type TellFault<'a> = &'a mut dyn FnMut(Row, fmt::Arguments<'_>, fmt::Arguments<'_>);
 
-/// `, did you mean ...?`, or nothing.
-struct DidYouMean<'a>(&'a Option<Arc<str>>);
-
-impl fmt::Display for DidYouMean<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |nearest| write!(f, "did you mean `{nearest}`?"))
-    }
-}
-
 const fn row(code: &'static str, reason: &'static str, title: &'static str) -> Row {
     Row { code, reason, title, by: Fixer::ApiOwner }
 }
@@ -291,16 +290,21 @@ impl FaultCause {
                 format_args!("expected {expected}, found {found}"),
                 format_args!("Write {expected}."),
             ),
-            Self::BooleanAmbiguous { text } => tell(
-                row("config.ambiguous_boolean", "Invalid", BROKEN),
-                format_args!("`{text}` without quotes means a boolean to some readers and text to others"),
-                format_args!("Write true, false or \"{text}\"."),
-            ),
+            Self::BooleanAmbiguous { text, is_text } => {
+                let or = if *is_text { "" } else { "Write true or false; for text, " };
+                tell(
+                    row("config.ambiguous_boolean", "Invalid", BROKEN),
+                    format_args!(
+                        "`{text}` without quotes means a boolean to some readers, Kubernetes among them, and text to others"
+                    ),
+                    format_args!("{or}{} it in quotes: \"{text}\".", if *is_text { "Put" } else { "put" }),
+                );
+            }
             Self::ValueUnknown { allowed, nearest } => match nearest {
                 Some(nearest) => tell(
                     row("config.unknown_value", "Invalid", BROKEN),
                     format_args!("not one of {}", Listed(allowed)),
-                    format_args!("did you mean `{nearest}`?"),
+                    format_args!("Did you mean `{nearest}`?"),
                 ),
                 None => tell(
                     row("config.unknown_value", "Invalid", BROKEN),
@@ -308,15 +312,13 @@ impl FaultCause {
                     format_args!("Write one of {}.", Listed(allowed)),
                 ),
             },
-            Self::OutOfBounds { bound } => tell(
-                row("config.out_of_bounds", "Invalid", BROKEN),
-                format_args!("{bound}"),
-                format_args!("Keep within the bound."),
-            ),
+            Self::OutOfBounds { bound } => {
+                tell(row("config.out_of_bounds", "Invalid", BROKEN), format_args!("{bound}"), format_args!("{}", Within(bound)))
+            }
             Self::Malformed { syntax, suggestion: Some(suggestion) } => tell(
                 row("config.malformed", "Invalid", BROKEN),
                 format_args!("not {}", syntax.describe()),
-                format_args!("did you mean `{suggestion}`?"),
+                format_args!("Did you mean `{suggestion}`?"),
             ),
             Self::Malformed { syntax, suggestion: None } => tell(
                 row("config.malformed", "Invalid", BROKEN),
@@ -326,7 +328,7 @@ impl FaultCause {
             Self::RuleViolated { message } => tell(
                 row("config.rule_violated", "Invalid", BROKEN),
                 format_args!("{message}"),
-                format_args!("Change it accordingly."),
+                format_args!("{}", obeying(message)),
             ),
             Self::PatternMismatch { pattern, meant: None } => tell(
                 row("config.rule_violated", "Invalid", BROKEN),
@@ -459,42 +461,6 @@ impl FaultCause {
                 format_args!("{kind} is not a kind that can be named here"),
                 format_args!("Name a {expected}."),
             ),
-        }
-    }
-}
-
-/// An object, or one that is not named.
-struct Named<'a>(&'a Option<ObjectRef>);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(object) => object.fmt(f),
-            None => f.write_str("an older object of another namespace"),
-        }
-    }
-}
-
-/// What tells two objects apart that claim the same.
-struct Apart<'a>(&'a Option<ObjectRef>);
-
-impl fmt::Display for Apart<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Some(other) if &*other.kind == "Gateway" => "Give one of the listeners another port, protocol or hostname.",
-            Some(_) | None => "Give one of them another host or path.",
-        })
-    }
-}
-
-/// What to do about a reference that found nothing.
-struct Nearest<'a>(&'a ObjectRef, &'a Option<Arc<str>>);
-
-impl fmt::Display for Nearest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            Some(nearest) => write!(f, "did you mean `{nearest}`?"),
-            None => write!(f, "Create {}, or name one that exists.", self.0),
         }
     }
 }

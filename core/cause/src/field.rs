@@ -105,7 +105,7 @@ impl Syntax {
             Self::Network => "a network such as 10.0.0.0/8",
             Self::Duration => "a duration above zero such as 30s, 5m or 1h",
             Self::Timestamp => "an RFC 3339 time such as 2026-12-31T23:59:59Z",
-            Self::SemanticVersion => "a full semantic version such as 2.1.0",
+            Self::SemanticVersion => "a full version (major.minor.patch) such as 2.1.0",
             Self::VersionRequirement => "a version requirement such as 2 or 2.1",
             Self::Url => "an absolute http or https URL",
             Self::HttpsUrl => "an https URL",

@@ -40,6 +40,8 @@ pub struct Catalog {
     own_group: Arc<str>,
     own_version: Arc<str>,
     kinds: BTreeMap<(Arc<str>, Arc<str>), Kind>,
+    /// By group and kind.
+    not_served: BTreeMap<(Arc<str>, Arc<str>), Arc<str>>,
 }
 
 /// What an `apiVersion` and `kind` name.
@@ -50,6 +52,8 @@ pub(crate) enum Named<'a> {
     /// Our group and kind, or nearly, at another version or group: `apiVersion` is wrong.
     WrongVersion(Arc<str>),
     Foreign,
+    /// A kind that others serve and Doorward does not, with a sentence that says so.
+    NotServed(Arc<str>),
 }
 
 impl Catalog {
@@ -57,7 +61,7 @@ impl Catalog {
     /// of any other group is passed over.
     #[must_use]
     pub fn new(own_group: &str, own_version: &str) -> Self {
-        Self { own_group: own_group.into(), own_version: own_version.into(), kinds: BTreeMap::new() }
+        Self { own_group: own_group.into(), own_version: own_version.into(), kinds: BTreeMap::new(), not_served: BTreeMap::new() }
     }
 
     /// Adds a kind.
@@ -76,6 +80,16 @@ impl Catalog {
         Ok(())
     }
 
+    /// Knows a kind that somebody may expect to be served, with a sentence that says that it is not, and what is instead.
+    pub fn decline(&mut self, group: &str, kind: &str, why: &str) {
+        self.not_served.insert((group.into(), kind.into()), why.into());
+    }
+
+    /// Whether this is the group whose unknown kinds are faults.
+    pub(crate) fn is_own(&self, group: &str) -> bool {
+        *self.own_group == *group
+    }
+
     pub(crate) fn named(&self, group: &str, version: &str, kind: &str) -> Named<'_> {
         let own = || self.kinds.keys().filter(|(group, _)| *group == self.own_group).map(|(_, kind)| &**kind);
         let own_api = || Arc::from(format!("{}/{}", self.own_group, self.own_version));
@@ -85,13 +99,26 @@ impl Catalog {
             }
             return if group == &*self.own_group { Named::WrongVersion(own_api()) } else { Named::Foreign };
         }
+        if let Some(why) = self.not_served.get(&(group.into(), kind.into())) {
+            return Named::NotServed(Arc::clone(why));
+        }
         if group == &*self.own_group {
-            return Named::Unknown(nearest(kind, own()));
+            return self.misplaced(kind).unwrap_or_else(|| Named::Unknown(nearest(kind, own())));
         }
         let is_mistyped = nearest(group, [&*self.own_group]).is_some();
         if own().any(|own| own == kind) && (is_mistyped || group.is_empty()) {
             return Named::WrongVersion(own_api());
         }
         if is_mistyped { Named::Unknown(nearest(kind, own())) } else { Named::Foreign }
+    }
+
+    /// A kind of another group that stands in ours.
+    fn misplaced(&self, kind: &str) -> Option<Named<'_>> {
+        if let Some((_, why)) = self.not_served.iter().find(|((_, known), _)| **known == *kind) {
+            return Some(Named::NotServed(Arc::clone(why)));
+        }
+        let ((group, _), known) = self.kinds.iter().find(|((_, known), _)| **known == *kind)?;
+        let version = known.versions.last()?;
+        Some(Named::WrongVersion(if group.is_empty() { Arc::clone(version) } else { format!("{group}/{version}").into() }))
     }
 }

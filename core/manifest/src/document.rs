@@ -294,6 +294,11 @@ impl<'a> Reader<'a> {
                 let cause = FaultCause::KindUnknown { kind: format!("{kind} of {api_version}").into(), nearest: Some(nearest) };
                 return self.unread(&root, &kind, ("apiVersion", Severity::Error, cause));
             }
+            Named::NotServed(what) => {
+                // The API server has it where it belongs.
+                let severity = if self.catalog.is_own(group) { Severity::Error } else { Severity::Warning };
+                return self.unread(&root, &kind, ("kind", severity, FaultCause::NotHere { what }));
+            }
             Named::Foreign => {
                 let cause = FaultCause::KindForeign { kind: format!("{kind} of {api_version}").into() };
                 return self.unread(&root, &kind, ("kind", Severity::Notice, cause));

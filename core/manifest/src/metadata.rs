@@ -67,7 +67,7 @@ fn check_name(run: &mut Run<'_>, node: &Node, at: &At<'_>, syntax: Syntax) {
                 run.find(at, cause);
             }
         }
-        Value::Ambiguous(text) => run.find(at, FaultCause::BooleanAmbiguous { text: Arc::clone(text) }),
+        Value::Ambiguous(text) => run.find(at, FaultCause::BooleanAmbiguous { text: Arc::clone(text), is_text: true }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
             run.find(at, FaultCause::TypeWrong { expected: "text in quotes".into(), found: node.describe().into() });
         }
@@ -91,7 +91,7 @@ fn check_texts(run: &mut Run<'_>, node: &Node, at: &At<'_>, are_labels: bool) {
                 run.find(&below, FaultCause::OutOfBounds { bound: bound.into() });
             }
             Value::String(_) => {}
-            Value::Ambiguous(text) => run.find(&below, FaultCause::BooleanAmbiguous { text: Arc::clone(text) }),
+            Value::Ambiguous(text) => run.find(&below, FaultCause::BooleanAmbiguous { text: Arc::clone(text), is_text: true }),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
                 let found = entry.value.describe().into();
                 run.find(&below, FaultCause::TypeWrong { expected: "text in quotes".into(), found });

@@ -239,7 +239,7 @@ mod tests {
         let set = check(&[
             (&[("f", &route("a", "1"))], &["default/a good 1"]),
             (&[("f", &route("a", "x"))], &["default/a last good 1 [\"config.wrong_type\"]"]),
-            (&[("f", &route("a", "y"))], &["default/a last good 1 [\"config.wrong_type\"]"]),
+            (&[("f", &route("a", "z"))], &["default/a last good 1 [\"config.wrong_type\"]"]),
         ]);
         assert_eq!(set.findings().iter().map(|finding| finding.fault.code()).collect::<Vec<_>>(), ["config.serving_last_good"]);
         check(&[

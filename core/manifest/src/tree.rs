@@ -36,7 +36,7 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// An unquoted `yes`, `no`, `on` or `off`, in any case.
+    /// An unquoted `yes`, `no`, `on`, `off`, `y` or `n`, all in one case or with a capital.
     Ambiguous(Arc<str>),
     /// A number; one without a fraction is an integer, as it is for kubectl.
     Number(Number),
@@ -55,7 +55,7 @@ pub struct Entry {
     pub key: Arc<str>,
     /// Where the key stands.
     pub key_span: Span,
-    /// Whether the key is an unquoted `yes`, `no`, `on` or `off`.
+    /// Whether the key is such a word without quotes.
     pub(crate) key_ambiguous: bool,
     /// The value.
     pub value: Node,

@@ -187,7 +187,7 @@ fn all_faults_come_in_one_run() {
             "5 spec.path not a path in its normal form such as /orders",
             "8 spec.authentication.methods[0].apiKey apiKey must have exactly one of `header`, `bearer` and `query`",
             "9 spec.authentication.methods[1].jwt.providerRef `nme` is not a field of `providerRef`",
-            "11 spec.versions[0].version not a full semantic version such as 2.1.0",
+            "11 spec.versions[0].version not a full version (major.minor.patch) such as 2.1.0",
             "12 spec.versions[0].stage not one of Draft, Published, Deprecated, Retired",
             "13 spec.versions[0].backend.services[0].port must be at most 65535, and is 80800",
             "15 spec.limits[0].requests must be at least 1, and is 0",
@@ -196,7 +196,7 @@ fn all_faults_come_in_one_run() {
             "16 spec.limits[1].burst expected a whole number, found text",
             "17 status `status` is passed over",
             "22 spec `secretRef` is required",
-            "24 spec.suspended `no` without quotes means a boolean to some readers and text to others",
+            "24 spec.suspended `no` without quotes means a boolean to some readers, Kubernetes among them, and text to others",
         ],
     );
 }

@@ -74,7 +74,9 @@ fn kinds(
             (STANDARD, "HTTPRoute") => drop(kinds.insert(RouteKind::HttpRoute)),
             (group, kind) => {
                 let nearest = (group != crds::GROUP && kind == "ApiRoute").then(|| Arc::from("group: doorward.dev"));
-                let nearest = nearest.or_else(|| cause::nearest(kind, SERVED));
+                // Who writes another kind of Gateway API means it.
+                let is_mistyped = !["GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"].contains(&kind);
+                let nearest = nearest.or_else(|| cause::nearest(kind, SERVED).filter(|_| is_mistyped));
                 let cause = FaultCause::ValueUnknown { allowed: SERVED.map(Arc::from).to_vec(), nearest };
                 let fault = report.error(&at.field("kinds").index(index).field("kind"), cause);
                 unknown.get_or_insert(fault);

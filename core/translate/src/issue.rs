@@ -44,7 +44,7 @@ pub fn rotation(spec: &ApiKeySpec) -> Result<Rotation, (FieldPath, FaultCause)> 
         let Some(text) = text else { return Ok(None) };
         let span = parse::lifetime(text).map_err(|cause| (at.field(name), cause))?;
         if span < least {
-            let bound = format!("at least {}s", least / SECOND);
+            let bound = format!("must last at least {}s", least / SECOND);
             return Err((at.field(name), FaultCause::OutOfBounds { bound: bound.into() }));
         }
         Ok(Some(span))
@@ -59,7 +59,7 @@ pub fn rotation(spec: &ApiKeySpec) -> Result<Rotation, (FieldPath, FaultCause)> 
     if let (Some(every), Some(overlap)) = (every_ms, overlap_ms)
         && overlap >= every
     {
-        return Err((at.field("overlap"), FaultCause::OutOfBounds { bound: "shorter than `every`".into() }));
+        return Err((at.field("overlap"), FaultCause::OutOfBounds { bound: "must be shorter than `every`".into() }));
     }
     let default = every_ms.map_or(DAY, |every| DAY.min(every / 2));
     Ok(Rotation { every_ms, overlap_ms: overlap_ms.unwrap_or(default) })

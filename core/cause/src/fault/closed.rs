@@ -8,12 +8,14 @@ impl Fault {
     pub(crate) fn tell_caller(&self, tell: Tell<'_>) {
         self.cause.tell(&mut |row, message, remedy| {
             let object = self.object.as_ref().map(|object| format!("{object} ")).unwrap_or_default();
+            let remedy = remedy.to_string();
+            let gap = if remedy.is_empty() { "" } else { " " };
             tell(
                 self.entry(&row),
                 [
                     format_args!("The API is closed because its configuration is not valid; nothing is wrong with the request."),
                     format_args!("Report the decision id to the API's owner."),
-                    format_args!("{object}{}: {message}. {remedy}", self.field),
+                    format_args!("{object}{}: {message}.{gap}{remedy}", self.field),
                 ],
             );
         });

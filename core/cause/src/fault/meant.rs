@@ -31,7 +31,7 @@ impl FieldMeant {
     /// What to do with the field.
     pub(super) fn remedy(&self, field: &str) -> impl fmt::Display {
         fmt::from_fn(move |f| match self {
-            Self::Nearest(name) => write!(f, "did you mean `{name}`?"),
+            Self::Nearest(name) => write!(f, "Did you mean `{name}`?"),
             Self::Elsewhere(places) => write!(f, "Move `{field}` to where it belongs: {}.", Listed(places)),
             Self::OneOf(names) if names.is_empty() => write!(f, "Remove `{field}`."),
             Self::OneOf(names) => write!(f, "Remove `{field}`, or write one of {}.", Listed(names)),

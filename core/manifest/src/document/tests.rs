@@ -120,7 +120,8 @@ fn metadata_is_checked() {
         &["ApiRoute default/a"],
         &[
             "3:33 config.wrong_type ApiRoute default/a: expected text in quotes, found a number",
-            "3:39 config.ambiguous_boolean ApiRoute default/a: `on` without quotes means a boolean to some readers and text to others",
+            "3:36 config.ambiguous_boolean ApiRoute default/a: `y` without quotes means a boolean to some readers, Kubernetes among them, and text to others",
+            "3:39 config.ambiguous_boolean ApiRoute default/a: `on` without quotes means a boolean to some readers, Kubernetes among them, and text to others",
         ],
     );
     check(&with("{name: a, uid: x, creationTimestamp: null, annotations: }"), &["ApiRoute default/a"], &[]);

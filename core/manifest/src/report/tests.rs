@@ -47,7 +47,7 @@ error[config.unknown_field]: `requets` is not a field of a limit
    |
  6 |     - name: per-key
  7 |       requets: 100
-   |       ^^^^^^^ did you mean `requests`?
+   |       ^^^^^^^ Did you mean `requests`?
    |
    = effect: shop/orders would answer 503 config.route_broken until this is mended; nothing else
        is affected
@@ -84,7 +84,7 @@ fn every_line_fits() {
     for line in text.lines() {
         assert!(line.width() <= 100, "{}: {line}", line.width());
     }
-    assert!(text.contains("wndow: 1m}]\n") && text.contains("^^^^^ did you mean `window`?"), "{text}");
+    assert!(text.contains("wndow: 1m}]\n") && text.contains("^^^^^ Did you mean `window`?"), "{text}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn long_lines_are_shown_in_part() {
     let report = report(&text);
     assert_eq!(report.findings().len(), 2000);
     let text = report.to_text(Colour::Never);
-    assert_eq!(text.matches("^^^^^ did you mean `text`?").count(), 2000);
+    assert_eq!(text.matches("^^^^^ Did you mean `text`?").count(), 2000);
     assert!(text.lines().all(|line| line.width() <= 100));
 }
 

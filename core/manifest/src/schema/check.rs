@@ -132,7 +132,8 @@ fn check_rule(run: &mut Run<'_>, rule: &Rule, node: &Node, at: &At<'_>) {
             let cause = if run.is_secret() {
                 FaultCause::TypeWrong { expected: "text in quotes".into(), found: node.describe().into() }
             } else {
-                FaultCause::BooleanAmbiguous { text: Arc::clone(text) }
+                let is_text = !rule.types.is_empty() && !rule.types.contains(&Type::Boolean);
+                FaultCause::BooleanAmbiguous { text: Arc::clone(text), is_text }
             };
             return run.find(at, cause);
         }
@@ -357,14 +358,14 @@ fn check_map(run: &mut Run<'_>, rule: &Rule, entries: &[Entry], at: &At<'_>) {
 /// A field that is really called `on` cannot be meant otherwise; a free key can.
 pub(crate) fn check_key(run: &mut Run<'_>, entry: &Entry, at: &At<'_>) {
     if entry.key_ambiguous {
-        run.find_at(at, entry.key_span, FaultCause::BooleanAmbiguous { text: Arc::clone(&entry.key) });
+        run.find_at(at, entry.key_span, FaultCause::BooleanAmbiguous { text: Arc::clone(&entry.key), is_text: true });
     }
 }
 
 /// Free content has no types, but the ambiguous words are ambiguous there too.
 fn check_free(run: &mut Run<'_>, node: &Node, at: &At<'_>) {
     if let Value::Ambiguous(text) = &node.value {
-        run.find(at, FaultCause::BooleanAmbiguous { text: Arc::clone(text) });
+        run.find(at, FaultCause::BooleanAmbiguous { text: Arc::clone(text), is_text: false });
     }
     for entry in node.entries() {
         let below = at.entry(entry);

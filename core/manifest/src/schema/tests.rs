@@ -94,7 +94,7 @@ fn sound_specs_have_no_findings() {
 fn fields_are_known_and_present() {
     check(
         "  limits:\n  - name: per-key\n    requests: 5\n    wndow: 1m\n",
-        &["9:5 spec.limits[0]: `wndow` is not a field of a limit | did you mean `window`?"],
+        &["9:5 spec.limits[0]: `wndow` is not a field of a limit | Did you mean `window`?"],
     );
     check(
         "  zzz: 1\n",
@@ -105,12 +105,12 @@ fn fields_are_known_and_present() {
     check("  limits:\n  - requests: 5\n", &["7:5 spec.limits[0]: `name` is required | Add `name`."]);
     check(
         "  limits:\n  - nme: a\n    requests: 5\n",
-        &["7:5 spec.limits[0]: `nme` is not a field of a limit | did you mean `name`?"],
+        &["7:5 spec.limits[0]: `nme` is not a field of a limit | Did you mean `name`?"],
     );
-    check("  backend: {}\n", &["6:3 spec.backend: one of `url`, `models` is required | Change it accordingly."]);
+    check("  backend: {}\n", &["6:3 spec.backend: one of `url`, `models` is required | Add one of them."]);
     check(
         "  backend:\n    url: x\n    models: {}\n",
-        &["6:3 spec.backend: only one of `url`, `models` may be set | Change it accordingly."],
+        &["6:3 spec.backend: only one of `url`, `models` may be set | Keep one of them."],
     );
     check("extra: 1\n", &["6:1 : `extra` is not a field of a Route | Remove `extra`."]);
 }
@@ -123,17 +123,27 @@ fn values_have_a_type_and_bounds() {
         &["6:9 spec.note: expected text (\"1.0\" in quotes), found a number | Write text (\"1.0\" in quotes)."],
     );
     check(
+        "  headers: {a: n}\n",
+        &[
+            "6:16 spec.headers.a: `n` without quotes means a boolean to some readers, Kubernetes among them, and text to others | Put it in quotes: \"n\".",
+        ],
+    );
+    check(
         "  on: yes\n",
-        &["6:7 spec.on: `yes` without quotes means a boolean to some readers and text to others | Write true, false or \"yes\"."],
+        &[
+            "6:7 spec.on: `yes` without quotes means a boolean to some readers, Kubernetes among them, and text to others | Write true or false; for text, put it in quotes: \"yes\".",
+        ],
     );
     check(
         "  note: No\n",
-        &["6:9 spec.note: `No` without quotes means a boolean to some readers and text to others | Write true, false or \"No\"."],
+        &[
+            "6:9 spec.note: `No` without quotes means a boolean to some readers, Kubernetes among them, and text to others | Put it in quotes: \"No\".",
+        ],
     );
     check(
         "  free: {a: [off]}\n",
         &[
-            "6:14 spec.free.a[0]: `off` without quotes means a boolean to some readers and text to others | Write true, false or \"off\".",
+            "6:14 spec.free.a[0]: `off` without quotes means a boolean to some readers, Kubernetes among them, and text to others | Write true or false; for text, put it in quotes: \"off\".",
         ],
     );
     check(
@@ -144,25 +154,25 @@ fn values_have_a_type_and_bounds() {
     check("  low: 99999999999999999999\n", &[large]);
     check("  low: 1.5\n", &["6:8 spec.low: expected a whole number, found a number with a fraction | Write a whole number."]);
     check("  limits: {}\n", &["6:3 spec.limits: expected a list, found a map | Write a list."]);
-    check("  limits: []\n", &["6:3 spec.limits: must have at least 1 item, and has none | Keep within the bound."]);
-    check("  low: 0\n", &["6:8 spec.low: must be at least 1, and is 0 | Keep within the bound."]);
+    check("  limits: []\n", &["6:3 spec.limits: must have at least 1 item, and has none | Give it at least 1 item."]);
+    check("  low: 0\n", &["6:8 spec.low: must be at least 1, and is 0 | Write a number that is at least 1."]);
     check(
-        "  headers: {a: x, b: y, c: z}\n",
-        &["6:3 spec.headers: must have at most 2 fields, and has 3 | Keep within the bound."],
+        "  headers: {a: x, b: w, c: z}\n",
+        &["6:3 spec.headers: must have at most 2 fields, and has 3 | Give it at most 2 fields."],
     );
     check("  on:\n", &["6:3 spec.on: expected true or false, found nothing | Write true or false."]);
-    check("  mode: required\n", &["6:9 spec.mode: not one of Required, Optional, Anonymous | did you mean `Required`?"]);
+    check("  mode: required\n", &["6:9 spec.mode: not one of Required, Optional, Anonymous | Did you mean `Required`?"]);
     check(
         "  mode: X\n",
         &["6:9 spec.mode: not one of Required, Optional, Anonymous | Write one of Required, Optional, Anonymous."],
     );
     check(
         "  networks: [10.1.0.0/8]\n",
-        &["6:14 spec.networks[0]: not a network such as 10.0.0.0/8 | did you mean `10.0.0.0/8`?"],
+        &["6:14 spec.networks[0]: not a network such as 10.0.0.0/8 | Did you mean `10.0.0.0/8`?"],
     );
     check(
         "  limits: [{name: a, requests: 1, window: 60}]\n",
-        &["6:43 spec.limits[0].window: not a duration above zero such as 30s, 5m or 1h | did you mean `60s`?"],
+        &["6:43 spec.limits[0].window: not a duration above zero such as 30s, 5m or 1h | Did you mean `60s`?"],
     );
 }
 
@@ -176,12 +186,12 @@ fn items_differ_and_rules_hold() {
         "  limits:\n  - {name: a, requests: 1}\n  - {name: a, requests: 2}\n",
         &["8:12 spec.limits[1]: two items have the key `a` | Give each item its own key."],
     );
-    check("  low: 9\n  high: 3\n", &["6:8 spec.low: low must not exceed high | Change it accordingly."]);
-    check("  limits:\n  - name: a\n", &["7:5 spec.limits[0]: a limit needs requests or tokens | Change it accordingly."]);
+    check("  low: 9\n  high: 3\n", &["6:8 spec.low: low must not exceed high | "]);
+    check("  limits:\n  - name: a\n", &["7:5 spec.limits[0]: a limit needs requests or tokens | "]);
     // A mistyped field is not told a second time by the rule that misses it.
     check(
         "  limits:\n  - name: a\n    requets: 1\n",
-        &["8:5 spec.limits[0]: `requets` is not a field of a limit | did you mean `requests`?"],
+        &["8:5 spec.limits[0]: `requets` is not a field of a limit | Did you mean `requests`?"],
     );
 }
 
@@ -191,8 +201,8 @@ fn all_findings_come_in_one_pass() {
         "  mode: X\n  low: 9\n  high: 3\n  limits:\n  - name: a\n    requets: 1\n  low: 9\n",
         &[
             "6:9 spec.mode: not one of Required, Optional, Anonymous | Write one of Required, Optional, Anonymous.",
-            "7:8 spec.low: low must not exceed high | Change it accordingly.",
-            "11:5 spec.limits[0]: `requets` is not a field of a limit | did you mean `requests`?",
+            "7:8 spec.low: low must not exceed high | ",
+            "11:5 spec.limits[0]: `requets` is not a field of a limit | Did you mean `requests`?",
             "12:3 spec.low: `low` stands twice in one map | Keep one of them.",
         ],
     );
@@ -208,9 +218,9 @@ fn standard_kinds_are_held_to_their_types() {
     check(
         "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports: [{prot: 80, port: \"80\"}]\n  externlName: x\n",
         &[
-            "5:12 spec.ports[0]: `prot` is not a field of a port | did you mean `protocol`?",
+            "5:12 spec.ports[0]: `prot` is not a field of a port | Did you mean `protocol`?",
             "5:28 spec.ports[0].port: expected a number without quotes, found text | Write a number without quotes.",
-            "6:3 spec: `externlName` is not a field of `spec` | did you mean `externalName`?",
+            "6:3 spec: `externlName` is not a field of `spec` | Did you mean `externalName`?",
         ],
     );
     check(
@@ -252,5 +262,5 @@ fn recursive_schemas_end() {
     let text = "apiVersion: doorward.dev/v1alpha1\nkind: Route\nmetadata: {name: a}\nb: {b: {b: yes}}";
     let file = read("f", text.as_bytes(), &catalog);
     let causes: Vec<&FaultCause> = file.findings.iter().map(|finding| &finding.fault.cause).collect();
-    assert_eq!(causes, [&FaultCause::BooleanAmbiguous { text: "yes".into() }]);
+    assert_eq!(causes, [&FaultCause::BooleanAmbiguous { text: "yes".into(), is_text: false }]);
 }

@@ -20,13 +20,17 @@ pub(super) fn resolve(text: &str) -> Value {
     number(text).map_or_else(|| Value::String(Arc::from(text)), Value::Number)
 }
 
-/// What kubectl takes one of the four words for.
+/// What kubectl takes one of these words for.
 pub(super) fn ambiguous_means(text: &str) -> bool {
-    text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("on")
+    TRUE.contains(&text)
 }
 
+/// The words of YAML 1.1 that kubectl's reader takes for booleans, and readers of YAML 1.2 for text.
+const TRUE: [&str; 8] = ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"];
+const FALSE: [&str; 8] = ["n", "N", "no", "No", "NO", "off", "Off", "OFF"];
+
 fn is_ambiguous(text: &str) -> bool {
-    ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
+    text.len() <= 3 && (TRUE.contains(&text) || FALSE.contains(&text))
 }
 
 fn number(text: &str) -> Option<Number> {

@@ -20,8 +20,11 @@ fn values_are_those_of_kubectl() {
     check("a: true", json!({"a": true}));
     check("a: \"true\"", json!({"a": "true"}));
     check("a: 'yes'", json!({"a": "yes"}));
-    check("a: y", json!({"a": "y"}));
+    check("a: y", json!({"a": true}));
+    check("a: N", json!({"a": false}));
     check("a: Yes", json!({"a": true}));
+    check("a: yEs", json!({"a": "yEs"}));
+    check("a: 'n'", json!({"a": "n"}));
     check("a: OFF", json!({"a": false}));
     check("a:\nb: ~", json!({"a": null, "b": null}));
     check("a: 010", json!({"a": 8}));

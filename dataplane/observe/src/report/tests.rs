@@ -228,7 +228,7 @@ fn a_closed_route_is_told_by_its_fault() {
     let fix = report.fix.unwrap();
     assert_eq!(
         (fix.by, &*fix.text),
-        (Fixer::ApiOwner, "In `spec.authorization.rules[1]` of ApiRoute shop/orders: did you mean `roles`?")
+        (Fixer::ApiOwner, "In `spec.authorization.rules[1]` of ApiRoute shop/orders: Did you mean `roles`?")
     );
     assert_eq!(fix.at.and_then(|at| at.file).map(|file| (file.file, file.line)), Some(("orders.yaml".to_owned(), 24)));
     let detail =
