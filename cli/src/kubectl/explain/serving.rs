@@ -49,14 +49,12 @@ impl Serving {
     pub(super) async fn find(cluster: &Cluster, gateway: Option<&Name>) -> Result<Self, Failure> {
         let scope = gateway.map(|gateway| gateway.namespace.as_str()).or(cluster.named.as_deref());
         let replicas = match (pods::replicas(cluster, scope).await, scope) {
-            (Err(failure), None) if failure.is_forbidden() => {
-                let own = pods::replicas(cluster, Some(&cluster.namespace)).await;
-                let own = or_lacking(own, &cluster.namespace)?;
-                if own.is_empty() {
-                    return Err(only_here(&cluster.namespace));
-                }
-                own
-            }
+            (Err(failure), None) if failure.is_forbidden() => match pods::replicas(cluster, Some(&cluster.namespace)).await {
+                Ok(own) if own.is_empty() => return Err(only_here(&cluster.namespace)),
+                Ok(own) => own,
+                Err(failure) if failure.is_forbidden() => return Err(nowhere(&cluster.namespace)),
+                Err(failure) => return Err(failure),
+            },
             (replicas, Some(namespace)) => or_lacking(replicas, namespace)?,
             (replicas, None) => replicas?,
         };
@@ -139,10 +137,17 @@ fn lacking(right: &str, namespace: &str) -> Failure {
 
 /// Nothing may be seen beyond a namespace without data planes.
 fn only_here(namespace: &str) -> Failure {
-    Failure::found(
-        format!("no data plane is in {namespace}, and you may not list pods elsewhere"),
-        format!("kubectl doorward explain --gateway NAMESPACE/NAME ...; {}", grant("NAMESPACE")),
-    )
+    elsewhere(format!("no data plane is in {namespace}, and you may not list pods elsewhere"))
+}
+
+/// Nothing may be seen where it was looked; where data planes are is not known.
+fn nowhere(namespace: &str) -> Failure {
+    elsewhere(format!("you may not list pods, neither in all namespaces nor in {namespace}, and data planes are asked so"))
+}
+
+fn elsewhere(what: String) -> Failure {
+    let next = format!("kubectl doorward explain --gateway NAMESPACE/NAME ..., where you may; else {}", grant("NAMESPACE"));
+    Failure::found(what, next)
 }
 
 /// The data planes that did not answer.
@@ -244,6 +249,8 @@ mod tests {
         assert_eq!(listed(Failure::found("it is overloaded", "")), "it is overloaded");
         let failure = listed(Failure::forbidden("no", ""));
         assert!(failure.starts_with("you may not list pods in infra") && failure.contains(grant), "{failure}");
-        assert!(only_here("shop").to_string().contains("--gateway NAMESPACE/NAME"));
+        for failure in [only_here("shop"), nowhere("shop")] {
+            assert!(failure.to_string().contains("--gateway NAMESPACE/NAME ..., where you may; else have"), "{failure}");
+        }
     }
 }
