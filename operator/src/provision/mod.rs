@@ -18,5 +18,5 @@ mod service;
 pub use apply::{Problem, ProvisionError, reconcile, withdraw};
 pub use children::{Child, ChildKind, Image, Surroundings, Wanted, children};
 pub use live::{Live, News, follow};
-pub use names::child_name;
+pub use names::{child_name, label_value};
 pub use service::{Address, addresses, asked};

@@ -66,7 +66,8 @@ pub(super) fn labels(gateway: &ObjectName, class: &str) -> BTreeMap<String, Stri
 }
 
 /// A name as a label's value; names may be longer than values.
-fn label_value(name: &str) -> String {
+#[must_use]
+pub fn label_value(name: &str) -> String {
     if name.len() <= LONGEST { name.to_owned() } else { label(name, LONGEST) }
 }
 

@@ -9,7 +9,7 @@ use ir::ResourceId;
 
 use crate::kinds::Kind;
 use crate::reconcile::{Held, Holding};
-use crate::store::{DataPlane, Key, Pods};
+use crate::store::{Key, Pods};
 
 /// How soon replicas usually say that they serve something new.
 const SOON: Duration = Duration::from_millis(200);
@@ -98,9 +98,11 @@ impl Witnesses<'_> {
         let held = holding.objects.get(key)?;
         let mut ready = 0;
         let mut serving = 0;
+        let replicas = self.replicas.get(gateway);
         for (pod, plane) in self.pods.ready(gateway) {
             ready += 1;
-            match self.one(&pod.name, plane, key, held) {
+            let replica = replicas.and_then(|replicas| replicas.get(&pod.name)).filter(|replica| replica.uid == plane.uid);
+            match one(replica, key, held) {
                 Word::Serves if held.generation == generation => serving += 1,
                 Word::Serves | Word::Silent => {}
                 Word::Refuses(reason) => return Some(Programmed::Refused { pod: Arc::clone(&pod.name), reason }),
@@ -114,19 +116,17 @@ impl Witnesses<'_> {
             _ => Programmed::Waiting { gateway, ready, serving, until },
         })
     }
+}
 
-    fn one(&self, name: &str, plane: &DataPlane, key: &Key, held: &Held) -> Word {
-        let replica = self.replicas.get(&plane.gateway).and_then(|pods| pods.get(name));
-        let Some(Replica { applied: Some(applied), refused, .. }) = replica.filter(|replica| replica.uid == plane.uid) else {
-            return Word::Silent;
-        };
-        if *applied < held.revision {
-            return Word::Silent;
-        }
-        match refused.iter().find(|refusal| is_of(&refusal.resource, key)) {
-            Some(refusal) => Word::Refuses(Arc::clone(&refusal.reason)),
-            None => Word::Serves,
-        }
+/// What one data plane says, if it has said anything.
+fn one(replica: Option<&Replica>, key: &Key, held: &Held) -> Word {
+    let Some(Replica { applied: Some(applied), refused, .. }) = replica else { return Word::Silent };
+    if *applied < held.revision {
+        return Word::Silent;
+    }
+    match refused.iter().find(|refusal| is_of(&refusal.resource, key)) {
+        Some(refusal) => Word::Refuses(Arc::clone(&refusal.reason)),
+        None => Word::Serves,
     }
 }
 

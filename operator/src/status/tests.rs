@@ -15,7 +15,7 @@ use super::conditions::{self, Condition};
 use super::merge::merge;
 use super::programmed::{Programmed, Until, Witnesses};
 use crate::kinds::Kind;
-use crate::provision::Address;
+use crate::provision::{Address, label_value};
 use crate::reconcile::{Held, Holding};
 use crate::store::{Key, Known, Pods, StatusText, Store};
 use crate::watch::{Marks, News, Object, Source, What};
@@ -28,17 +28,21 @@ fn gateway() -> ObjectName {
     ObjectName::new("edge", "web")
 }
 
-/// Pods as `a+` (ready) and `b-` (not ready).
+/// Pods of a Gateway as `a+` (ready) and `b-` (not ready).
 fn pods(text: &str) -> Pods {
+    pods_of(&gateway(), text)
+}
+
+fn pods_of(gateway: &ObjectName, text: &str) -> Pods {
     let mut store = Store::default();
     for word in text.split_whitespace() {
         let (pod, ready) = word.split_at(1);
         let value = json!({
-            "metadata": {"labels": {"gateway.networking.k8s.io/gateway-name": "web"}},
+            "metadata": {"labels": {"gateway.networking.k8s.io/gateway-name": label_value(&gateway.name)}},
             "status": {"conditions": [{"type": "Ready", "status": if ready == "+" { "True" } else { "False" }}]},
         });
         let marks = Marks { uid: pod.into(), generation: 0, version: "1".into(), is_ending: false, is_written: false };
-        let object = Object { name: ObjectName::new("edge", pod), marks, value, status: Value::Null };
+        let object = Object { name: ObjectName::new(&*gateway.namespace, pod), marks, value, status: Value::Null };
         store.take(News { source: Source { kind: Kind::Pod, namespace: None }, what: What::Changed(Box::new(object)) });
     }
     store.pods().clone()
@@ -46,6 +50,10 @@ fn pods(text: &str) -> Pods {
 
 /// Replicas as `a5` (serves revision 5), `a5!` (and refuses the route), `a?` (has said nothing).
 fn replicas(text: &str) -> Replicas {
+    replicas_of(gateway(), text)
+}
+
+fn replicas_of(gateway: ObjectName, text: &str) -> Replicas {
     let one = |word: &str| {
         let (pod, said) = word.split_at(1);
         let route = ResourceId::Route(RouteId::api(name()));
@@ -58,7 +66,27 @@ fn replicas(text: &str) -> Replicas {
         };
         (Arc::from(pod), replica)
     };
-    BTreeMap::from([(gateway(), text.split_whitespace().map(one).collect())])
+    BTreeMap::from([(gateway, text.split_whitespace().map(one).collect())])
+}
+
+#[test]
+fn pods_are_of_the_gateway_of_their_label_however_long_its_name_is() {
+    let check = |own: &ObjectName, other: &ObjectName, expected: Option<&str>| {
+        let key = Key::new(Kind::ApiRoute, name());
+        let held = Held { generation: 3, revision: Revision(5), since: Instant::now() };
+        let holding = Holding::of(Revision(9), [(key.clone(), held)]);
+        let witnesses = Witnesses { replicas: &replicas_of(own.clone(), "a5"), pods: &pods_of(other, "a+") };
+        let word = witnesses.ask(&key, 3, (own, &holding), Instant::now()).unwrap();
+        let found = matches!(word, Programmed::Yes).then_some("yes");
+        assert_eq!(found, expected, "{own} {other} {word:?}");
+    };
+    let long = |length: usize| ObjectName::new("edge", "a".repeat(length));
+    check(&gateway(), &gateway(), Some("yes"));
+    check(&long(63), &long(63), Some("yes"));
+    check(&long(64), &long(64), Some("yes"));
+    check(&long(253), &long(253), Some("yes"));
+    check(&long(64), &long(65), None);
+    check(&long(64), &ObjectName::new("other", "a".repeat(64)), None);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use contents::Contents;
 pub use contents::{Content, Wanted};
 pub use kept::{Kept, Recalled};
 pub use known::{Known, StatusText};
-pub use pods::{DataPlane, Pods};
+pub use pods::Pods;
 use slots::{Proven, with_slots};
 
 /// An object by kind and name.

@@ -7,13 +7,14 @@ use cause::ObjectName;
 use serde_json::Value;
 
 use crate::kinds::GATEWAY_NAME;
+use crate::provision;
 use crate::watch::Marks;
 
 /// One pod of a Gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPlane {
-    /// The Gateway, in the pod's namespace.
-    pub gateway: ObjectName,
+    /// The label that names its Gateway, which is in the pod's namespace: a long name stands there by a hash.
+    pub gateway: Arc<str>,
     /// `metadata.uid`.
     pub uid: Arc<str>,
     /// Whether it is Ready and not going.
@@ -36,7 +37,7 @@ impl Pods {
             text("type") == Some("Ready") && text("status") == Some("True")
         });
         let pod = DataPlane {
-            gateway: ObjectName::new(Arc::clone(&name.namespace), gateway),
+            gateway: gateway.into(),
             uid: Arc::clone(&marks.uid),
             is_ready: is_ready && !marks.is_ending,
         };
@@ -49,6 +50,8 @@ impl Pods {
 
     /// The pods of a Gateway that serve.
     pub fn ready<'a>(&'a self, gateway: &'a ObjectName) -> impl Iterator<Item = (&'a ObjectName, &'a DataPlane)> {
-        self.pods.iter().filter(move |(_, pod)| pod.is_ready && pod.gateway == *gateway)
+        let label = provision::label_value(&gateway.name);
+        let is_its = move |name: &ObjectName, pod: &DataPlane| name.namespace == gateway.namespace && *pod.gateway == *label;
+        self.pods.iter().filter(move |(name, pod)| pod.is_ready && is_its(name, pod))
     }
 }
