@@ -46,6 +46,9 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
         {
             report.close(&FieldPath::of("spec.secretRef"), FaultCause::KeyDuplicate);
         }
+        if report.closing().is_none() {
+            own_texts(&mut key, &mut holders, world.context.now, &mut report);
+        }
         if report.closing().is_some() {
             key.hash = None;
             key.public_id = None;
@@ -55,6 +58,20 @@ pub(crate) fn translate(world: &World<'_>, faults: &mut Vec<Fault>) -> BTreeMap<
         keys.insert(KeyId(name.clone()), Arc::new(key));
     }
     keys
+}
+
+/// Leaves a key those of its earlier texts that are its alone: who sends one that another key holds is that key's caller.
+/// One that is not good any more is kept for what its callers are told, and may be given to another key.
+fn own_texts(key: &mut Key, holders: &mut BTreeSet<[u8; 32]>, now: Timestamp, report: &mut Report) {
+    let mut own: BTreeSet<[u8; 32]> = key.hash.into_iter().collect();
+    key.earlier.retain(|earlier| {
+        let is_own = earlier.until <= now || !own.insert(earlier.hash) || holders.insert(earlier.hash);
+        if !is_own {
+            let reason = "another ApiKey holds a text that a rotation of this one replaced, so that it is that key's already";
+            report.warn(&FieldPath::of("spec.secretRef"), FaultCause::NoEffect { reason: reason.into() });
+        }
+        is_own
+    });
 }
 
 /// An earlier version of a key, suspended or at its end where its newest text says so: whoever takes a key away must not

@@ -6,6 +6,7 @@
 mod again;
 #[cfg(test)]
 mod golden;
+mod key_texts;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
