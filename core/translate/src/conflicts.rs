@@ -14,7 +14,8 @@ use crate::judging::Conflicts;
 use crate::manifests::Context;
 use crate::routes::Surroundings;
 
-type Claim<'a> = (&'a ListenerId, Option<HostPattern>, &'a Match);
+/// What a route claims: a match, for a host on a listener.
+pub(crate) type Claim<'a> = (&'a ListenerId, Option<HostPattern>, &'a Match);
 
 /// Which routes claim what, so that only those are compared of which several may claim the same.
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ impl Claims {
     }
 
     /// The routes that may claim what another one does, sorted; no other does.
-    fn suspects(&self) -> BTreeSet<&RouteId> {
+    pub(crate) fn suspects(&self) -> BTreeSet<&RouteId> {
         self.contested.iter().filter_map(|hash| self.by_hash.get(hash)).flatten().collect()
     }
 }
@@ -187,7 +188,7 @@ fn keeper<'a>(claim: &Claim<'_>, routes: &[&'a Route], listeners: &Listeners, co
 }
 
 /// What a route claims: each of its alternatives, for each of its hosts on each of its listeners.
-fn claimed<'a>(route: &'a Route, listeners: &Listeners) -> impl Iterator<Item = Claim<'a>> {
+pub(crate) fn claimed<'a>(route: &'a Route, listeners: &Listeners) -> impl Iterator<Item = Claim<'a>> {
     route.listeners.iter().flat_map(move |listener| {
         let hostname = listeners.served.get(listener).and_then(|listener| listener.hostname.as_ref());
         let hosts = hosts(&route.hostnames, hostname).into_iter();

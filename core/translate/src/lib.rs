@@ -31,6 +31,7 @@ mod manifests;
 mod memory;
 mod models;
 mod open;
+mod outdone;
 mod ownership;
 pub mod parse;
 mod projection;

@@ -35,6 +35,8 @@ pub struct Memory {
     pub(crate) http_routes: Shelf<HttpRoute>,
     /// Which requests ApiRoutes claim.
     pub(crate) claims: Claims,
+    /// Which requests HTTPRoutes claim, and ApiRoutes beside them.
+    pub(crate) all_claims: Claims,
     /// What was said of ApiRoutes.
     pub(crate) said: Said,
     /// How many routes each listener takes.
@@ -59,6 +61,7 @@ impl Memory {
         self.api_routes = Shelf::default();
         self.http_routes = Shelf::default();
         self.claims = Claims::default();
+        self.all_claims = Claims::default();
         self.said = Said::default();
         self.shared = Some(Shared::of(around));
     }

@@ -17,7 +17,7 @@ use crate::routes::Surroundings;
 use crate::settings::Governed;
 use crate::standings::Standings;
 use crate::world::World;
-use crate::{gateways, http_routes, ingresses, keys, models, providers, routes, settings};
+use crate::{gateways, http_routes, ingresses, keys, models, outdone, providers, routes, settings};
 
 /// What manifests mean, and what is wrong with them.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,10 @@ pub fn translate_again(manifests: &Manifests, context: &Context, memory: &mut Me
     let around = Surroundings { world: &world, listeners: &listeners, providers: &providers, methods: &methods };
     memory.enter(&around);
     let mut routes = routes::translate(&around, &mut gathered, memory);
-    routes.append(&http_routes::translate(&around, &mut gathered, &mut memory.http_routes));
+    let of_http = http_routes::translate(&around, &mut gathered, &mut memory.http_routes);
+    routes.append(&of_http);
+    let compared = if of_http.is_empty() { &of_http } else { &routes };
+    outdone::tell(context, &listeners, (compared, &mut memory.all_claims), &mut gathered.faults);
     routes.extend(ingresses::translate(&around, &mut gathered));
     gathered.models.finish(&mut models);
     let mut snapshot = Snapshot {

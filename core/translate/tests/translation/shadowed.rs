@@ -62,3 +62,33 @@ fn an_expression_that_takes_nothing_is_told() {
     check(&[route("one", a, &[&api, &format!("{}, method: GET", prefix("/"))])], &[]);
     check(&[route("one", a, &[&api, "path: {type: Exact, value: /api/v1}"])], &[]);
 }
+
+#[test]
+fn a_rule_that_takes_nothing_because_another_one_claims_the_same_is_told() {
+    let never = |rule: u16, other: &str| {
+        format!(
+            "spec.rules[{rule}] Warning rule `{rule}` can never match: HTTPRoute default/{other} has the same host, path and \
+             matches, and the older one goes first"
+        )
+    };
+    let (a, b) = ("a.example.com", "b.example.com");
+    let orders = prefix("/orders");
+    check(&[route("one", a, &[&orders]), route("two", a, &[&orders])], &[&never(0, "one rule 0")]);
+    check(&[route("one", a, &[&prefix("/"), &orders]), route("two", a, &[&orders])], &[&never(0, "one rule 1")]);
+    check(&[route("one", a, &[&orders, &orders])], &[&never(1, "one rule 0")]);
+    let api = "---\n{kind: ApiRoute, metadata: {name: api, namespace: default}, spec: {hostnames: [a.example.com], path: /orders, \
+               authentication: {methods: [{apiKey: {header: X-Api-Key}}]}, versions: [{version: 1.0.0, backend: {response: {body: ''}}}]}}\n";
+    let first = "spec.rules[0] Warning rule `0` can never match: ApiRoute default/api has the same host, path and matches, and \
+                 routes that check callers go first";
+    check(&[api.to_owned(), route("one", a, &[&orders])], &[first]);
+    // One that takes some of its requests serves those.
+    check(&[route("one", a, &[&orders]), route("two", &[a, b].join(", "), &[&orders])], &[]);
+    check(&[route("one", a, &[&orders]), route("two", a, &[&format!("{orders}, method: GET")])], &[]);
+    check(&[route("one", a, &[&orders]), route("two", b, &[&orders])], &[]);
+    // Closed for something else.
+    let mirror = "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: one, port: 80}}}], backendRefs:";
+    let closed = route("two", a, &[&orders]).replace("backendRefs:", mirror);
+    let (manifests, context) = manifests(&documents(&[GATEWAY, &route("one", a, &[&orders]), &closed].concat()));
+    let faults = translate::translate(&manifests, &context).faults;
+    assert!(faults.iter().all(|fault| fault.code() != "config.rule_never_matches"), "{faults:?}");
+}
