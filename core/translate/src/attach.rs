@@ -94,6 +94,7 @@ pub(crate) fn attach(
             listeners: taking.iter().map(|listener| Arc::clone(&listener.name)).collect(),
             accepted,
             resolved_refs: Verdict::holds("ResolvedRefs"),
+            partially_invalid: None,
         });
         attached.listeners.extend(taking);
     }

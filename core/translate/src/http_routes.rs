@@ -3,10 +3,10 @@
 //! A rule is closed for what is wrong with it, the other rules of the object serve on. What a rule
 //! asks for and is not served here closes it too: no filter is passed over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, FaultCause, FieldPath, ObjectName};
+use cause::{Fault, FaultCause, FieldPath, ObjectName, Segment, Severity};
 use crds::standard::HttpRoute;
 use gateway_api::apis::standard::httproutes as api;
 use ir::{HostPattern, ListenerId, Match, Part, Route, RouteId, RouteKind, Serve, SharedMap};
@@ -61,7 +61,8 @@ fn good(around: &Surroundings<'_>, name: &ObjectName, object: &HttpRoute, gather
     routes
 }
 
-/// An object that its reader refused: its rules are closed where they would have served.
+/// An object that its reader refused: its rules are closed where they would have served. Where all that is wrong is in
+/// some of its rules, the others serve.
 fn broken(
     around: &Surroundings<'_>,
     name: &ObjectName,
@@ -71,18 +72,51 @@ fn broken(
     let fault = closing_fault(KIND, name, found);
     let mut report = Report::new(KIND, name);
     let located = Place::read(tree).and_then(|place| locate(around, name, &place, &mut report, gathered));
-    match Rehearsal::<HttpRoute>::new(tree, found) {
+    let served = match Rehearsal::<HttpRoute>::new(tree, found) {
         Some(rehearsal) => {
+            let closed = closed_rules(found).filter(|_| !rehearsal.is_filled());
             let mut apart = Gathered::default();
-            let _closed = serves(around, name, &rehearsal.object.spec, &mut report, &mut apart);
+            let within = if closed.is_some() { &mut *gathered } else { &mut apart };
+            let serves = serves(around, name, &rehearsal.object.spec, &mut report, within);
             rehearsal.finish(report, &mut gathered.faults);
             gathered.faults.append(&mut apart.faults);
+            closed.map(|closed| (closed, serves))
         }
-        None => gathered.faults.extend(report.into_faults().into_iter().filter(|fault| !is_told(found, fault))),
-    }
+        None => {
+            gathered.faults.extend(report.into_faults().into_iter().filter(|fault| !is_told(found, fault)));
+            None
+        }
+    };
     let Some(located) = located else { return Vec::new() };
-    let closed = |(index, matches)| located.route(index, matches, Part::Broken(Arc::clone(&fault)), read_created_at(tree));
-    located.rules.iter().enumerate().filter_map(closed).collect()
+    let serve = |index: usize| match &served {
+        Some((closed, serves)) => match closed.get(&index) {
+            Some(fault) => Part::Broken(Arc::new((*fault).clone())),
+            None => serves.get(index).cloned().unwrap_or_else(|| Part::Broken(Arc::clone(&fault))),
+        },
+        None => Part::Broken(Arc::clone(&fault)),
+    };
+    let route = |(index, matches)| located.route(index, matches, serve(index), read_created_at(tree));
+    located.rules.iter().enumerate().filter_map(route).collect()
+}
+
+/// The rules that a reader found something wrong with, each with its first fault; `None` where something else is wrong
+/// too, which may be meant for all of them.
+fn closed_rules(found: &[Fault]) -> Option<BTreeMap<usize, &Fault>> {
+    let mut closed = BTreeMap::new();
+    for fault in found.iter().filter(|fault| fault.severity == Severity::Error) {
+        closed.entry(rule_of(&fault.field)?).or_insert(fault);
+    }
+    (!closed.is_empty()).then_some(closed)
+}
+
+/// The rule of an HTTPRoute in which a field stands.
+pub(crate) fn rule_of(field: &FieldPath) -> Option<usize> {
+    match field.0.as_slice() {
+        [Segment::Field(spec), Segment::Field(rules), Segment::Index(index), ..] if &**spec == "spec" && &**rules == "rules" => {
+            Some(*index)
+        }
+        _ => None,
+    }
 }
 
 /// The fields that say which requests an object takes, read apart from all others.

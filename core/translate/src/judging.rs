@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cause::{Fault, FaultOrigin, ObjectName, ObjectRef, Severity};
+use cause::{Fault, FaultCause, FaultOrigin, ObjectName, ObjectRef, Severity};
+use crds::standard::HttpRoute;
 use crds::v1alpha1 as written;
 use ir::{Dialect, Key, KeyId, KeySet, ModelEndpoint, Part, RouteId, RouteKind, Scheme, SharedMap, Snapshot};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::effective;
+use crate::http_routes;
 use crate::issue;
 use crate::manifests::{Kind, Objects, Written};
 use crate::memory::Memory;
@@ -53,12 +56,12 @@ pub(crate) fn standings(
     // Attachment is a matter of the listeners and what the route asks of them alone.
     memory.attachments.follow(parents);
     memory.attachments.count(&mut gateways);
+    for (name, gateway) in gateways.iter_mut().filter(|(_, gateway)| gateway.accepted == Verdict::holds("Accepted")) {
+        gateway.accepted = errors.accepted(crate::gateways::KIND, name);
+    }
     let first = (RouteKind::HttpRoute, ObjectName::new("", ""));
     let of_http = parents.range_from(&first).take_while(|((kind, _), _)| *kind == RouteKind::HttpRoute);
-    let http_routes = of_http.map(|((kind, name), parents)| {
-        let standing = errors.standing(kind.name(), name, false);
-        (name.clone(), judged(*kind, parents, &standing, errors.own_text(kind.name(), name)))
-    });
+    let http_routes = of_http.map(|((_, name), parents)| (name.clone(), http_route(found, &errors, name, parents)));
     Standings {
         gateway_classes: classes(found),
         gateways,
@@ -78,6 +81,41 @@ pub(crate) fn standings(
             status: config(found.governed, name),
         }),
     }
+}
+
+fn http_route(found: &Found<'_>, errors: &Errors<'_>, name: &ObjectName, parents: &[ParentStanding]) -> Vec<ParentStanding> {
+    let kind = RouteKind::HttpRoute;
+    let written = found.world.manifests.http_routes.get(name);
+    let is_kept = matches!(written, Some(Written::LastGood(..)));
+    let standing = errors.standing(kind.name(), name, is_kept);
+    let own = errors.own_text(kind.name(), name).filter(|_| !is_kept);
+    let partly = written.filter(|_| own.is_some()).and_then(|written| partially_invalid(errors.of(kind.name(), name), written));
+    let mut parents = judged(kind, parents, &standing, own.filter(|_| partly.is_none()));
+    for parent in parents.iter_mut().filter(|parent| parent.accepted.holds) {
+        // An HTTPRoute has no conditions but those at its parents.
+        parent.accepted = errors.accepted(kind.name(), name);
+        parent.partially_invalid.clone_from(&partly);
+    }
+    parents
+}
+
+/// `PartiallyInvalid`, where what is wrong with an HTTPRoute is in some of its rules and others serve (Gateway API: the
+/// message begins with what is done about them).
+fn partially_invalid(errors: &[&Fault], written: &Written<HttpRoute>) -> Option<Verdict> {
+    let rules = match written {
+        Written::Good(object) | Written::LastGood(object, _) => object.spec.rules.as_ref().map(Vec::len),
+        Written::Broken(_, tree) => tree.pointer("/spec/rules").and_then(Value::as_array).map(Vec::len),
+    };
+    let own: Vec<&Fault> = errors.iter().copied().filter(|fault| fault.cause.origin() == FaultOrigin::Text).collect();
+    let dropped: BTreeSet<usize> = own.iter().map(|fault| http_routes::rule_of(&fault.field)).collect::<Option<_>>()?;
+    if dropped.is_empty() || dropped.len() >= rules.unwrap_or_default() {
+        return None;
+    }
+    let (plural, dropped) = (if dropped.len() == 1 { "" } else { "s" }, dropped.iter().map(ToString::to_string));
+    let dropped = dropped.collect::<Vec<_>>().join(", ");
+    let told = all_told(&own);
+    let message = format!("Dropped Rule{plural} {dropped}, whose requests are refused while all others are served. {told}");
+    Some(Verdict { message: message.into(), ..Verdict::holds("UnsupportedValue") })
 }
 
 /// What Gateways say of a route when its own faults are known.
@@ -341,25 +379,41 @@ fn config(governed: &Governed, name: &ObjectName) -> written::GatewayConfigStatu
     written::GatewayConfigStatus { gateways, ..written::GatewayConfigStatus::default() }
 }
 
-/// The errors of each object.
-struct Errors<'a>(BTreeMap<&'a ObjectRef, Vec<&'a Fault>>);
+/// The faults of each object.
+type Faults<'a> = BTreeMap<&'a ObjectRef, Vec<&'a Fault>>;
+
+/// The errors of each object, and what else its owner should know.
+struct Errors<'a> {
+    errors: Faults<'a>,
+    warnings: Faults<'a>,
+}
 
 impl<'a> Errors<'a> {
     fn new(faults: &'a [Fault]) -> Self {
-        let mut errors: BTreeMap<&ObjectRef, Vec<&Fault>> = BTreeMap::new();
-        for fault in faults.iter().filter(|fault| fault.severity == Severity::Error) {
+        let (mut errors, mut warnings) = (Faults::new(), Faults::new());
+        for fault in faults {
+            let among = match fault.severity {
+                Severity::Error => &mut errors,
+                // Conditions say that by their reason.
+                Severity::Warning if fault.cause == FaultCause::ServingLastGood => continue,
+                Severity::Warning => &mut warnings,
+                Severity::Notice => continue,
+            };
             if let Some(object) = &fault.object {
-                errors.entry(object).or_default().push(fault);
+                among.entry(object).or_default().push(fault);
             }
         }
-        Self(errors)
+        Self { errors, warnings }
     }
 
     fn of(&self, kind: &str, name: &ObjectName) -> &[&'a Fault] {
-        if self.0.is_empty() {
-            return &[];
-        }
-        self.0.get(&ObjectRef::new(kind, name.clone())).map_or(&[], Vec::as_slice)
+        among(&self.errors, kind, name)
+    }
+
+    /// `Accepted`, with what works and will surprise.
+    fn accepted(&self, kind: &str, name: &ObjectName) -> Verdict {
+        let warnings = among(&self.warnings, kind, name);
+        Verdict { message: all_told(warnings).into(), ..Verdict::holds("Accepted") }
     }
 
     /// The first fault that nothing but a change of the object itself mends.
@@ -371,7 +425,7 @@ impl<'a> Errors<'a> {
         let errors = self.of(kind, name);
         if errors.is_empty() && !is_kept {
             return Standing {
-                accepted: Verdict::holds("Accepted"),
+                accepted: self.accepted(kind, name),
                 resolved_refs: Verdict::holds("ResolvedRefs"),
                 stalled: None,
             };
@@ -381,7 +435,7 @@ impl<'a> Errors<'a> {
             let message = format!("{} The last good version goes on serving.", all_told(&own));
             Verdict::fails(SERVING_LAST_GOOD, message.trim_start().to_owned())
         } else {
-            own.first().map_or_else(|| Verdict::holds("Accepted"), |first| Verdict::fails(first.reason(), all_told(&own)))
+            own.first().map_or_else(|| self.accepted(kind, name), |first| Verdict::fails(first.reason(), all_told(&own)))
         };
         let resolved_refs = references
             .first()
@@ -394,6 +448,13 @@ impl<'a> Errors<'a> {
         };
         Standing { accepted, resolved_refs, stalled }
     }
+}
+
+fn among<'f, 'a>(faults: &'f Faults<'a>, kind: &str, name: &ObjectName) -> &'f [&'a Fault] {
+    if faults.is_empty() {
+        return &[];
+    }
+    faults.get(&ObjectRef::new(kind, name.clone())).map_or(&[], Vec::as_slice)
 }
 
 /// Faults as one text.

@@ -3,7 +3,7 @@
 //! What is wrong with one field says nothing about the others, so whoever wrote the object reads
 //! all of it at once. Fields of the wrong shape are left out or filled before the object is
 //! decoded; a fault that may come of that, or of a misspelt name, is not told. Nothing that a
-//! rehearsal makes is ever served.
+//! rehearsal makes is ever served, but for rules of an HTTPRoute that were decoded as they were written.
 
 use std::collections::BTreeSet;
 
@@ -48,6 +48,11 @@ impl<'a, T: DeserializeOwned> Rehearsal<'a, T> {
 }
 
 impl<T> Rehearsal<'_, T> {
+    /// Whether fields of the kind itself had to be left out or filled, so that the object is not what was written.
+    pub(crate) const fn is_filled(&self) -> bool {
+        self.is_filled
+    }
+
     /// Hands over what was found beside the reader's own faults.
     pub(crate) fn finish(&self, report: Report, faults: &mut Vec<Fault>) {
         faults.extend(report.into_faults().into_iter().filter(|fault| self.is_new(fault)));

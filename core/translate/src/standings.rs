@@ -83,6 +83,8 @@ pub struct ParentStanding {
     pub accepted: Verdict,
     /// `ResolvedRefs`.
     pub resolved_refs: Verdict,
+    /// `PartiallyInvalid`: which rules are not served, where others are.
+    pub partially_invalid: Option<Verdict>,
 }
 
 /// What is said of an ApiRoute.

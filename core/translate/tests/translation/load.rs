@@ -63,7 +63,7 @@ fn assumption(value: &Value) -> Assumption {
     }
 }
 
-/// What the reader of a document with annotation `test: LastGood` or `test: Broken` found.
+/// What the reader of a document with annotation `test: LastGood`, `test: Broken` or `test: BrokenRule` found.
 fn add<T: Kind>(objects: &mut Objects<T>, document: &Value) {
     let metadata = &document["metadata"];
     let kind = document["kind"].as_str().unwrap();
@@ -78,6 +78,11 @@ fn add<T: Kind>(objects: &mut Objects<T>, document: &Value) {
     };
     let written = match (serde_json::from_value::<T>(document.clone()), metadata["annotations"]["test"].as_str()) {
         (Ok(_), Some("Broken")) => Written::Broken(found("this one"), Arc::new(document.clone())),
+        (Ok(_), Some("BrokenRule")) => {
+            let cause = FaultCause::NotHere { what: "`retry` of a rule is not served here".into() };
+            let at = FieldPath::of("spec.rules").index(0).field("retry");
+            Written::Broken(vec![Fault::error(ObjectRef::new(kind, name.clone()), at, cause)], Arc::new(document.clone()))
+        }
         (Ok(value), Some("LastGood")) => Written::LastGood(Arc::new(value), found("a later one")),
         (Ok(value), _) => Written::Good(Arc::new(value)),
         (Err(error), _) => {

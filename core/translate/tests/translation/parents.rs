@@ -44,7 +44,8 @@ fn word(verdict: &Verdict) -> String {
 }
 
 fn line(parent: &ParentStanding) -> String {
-    format!("{} {} {}", parent.gateway.name, word(&parent.accepted), word(&parent.resolved_refs))
+    let partly = parent.partially_invalid.as_ref().map(|partly| format!(" partly: {}", partly.reason)).unwrap_or_default();
+    format!("{} {} {}{partly}", parent.gateway.name, word(&parent.accepted), word(&parent.resolved_refs))
 }
 
 /// `route` is `metadata` and `spec`, as flow YAML; expected is a line for each parent, and how many routes the
@@ -115,4 +116,34 @@ fn references_say_why_they_lead_nowhere() {
     }
     let mirror = "{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: here, port: 8080}}}], backendRefs: [{name: here, port: 8080}]}";
     check("infra", &rules(mirror), &["web !UnsupportedValue ResolvedRefs"], [1, 1, 0]);
+    check("infra", &rules(&format!("{mirror}, {mirror}")), &["web !UnsupportedValue ResolvedRefs"], [1, 1, 0]);
+    let partly = "web Accepted ResolvedRefs partly: UnsupportedValue";
+    check("infra", &rules(&format!("{mirror}, {other}")), &[partly], [1, 1, 0]);
+    // What is wrong beside the rules is wrong with all of them.
+    let hosts = rules(&format!("{mirror}, {other}")).replacen("rules:", "hostnames: [a.same.example, '-.example'], rules:", 1);
+    check("infra", &hosts, &["web !UnsupportedValue ResolvedRefs"], [1, 0, 0]);
+}
+
+#[test]
+fn what_a_reader_found_is_told_of_the_rules_that_it_closes() {
+    let check = |test: &str, rules: usize, expected: &str, served: usize| {
+        let rule = "{matches: [{path: {value: /PLACE}}], backendRefs: [{name: here, port: 8080}]}";
+        let rules: Vec<String> = (0..rules).map(|place| rule.replace("PLACE", &place.to_string())).collect();
+        let spec = format!("{{parentRefs: [{{name: web}}], rules: [{}]}}", rules.join(", "));
+        let metadata = format!("{{name: route, namespace: infra, annotations: {{test: {test}}}}}");
+        let text = format!("{AROUND}---\nkind: HTTPRoute\nmetadata: {metadata}\nspec: {spec}\n");
+        let (manifests, context) = manifests(&documents(&text));
+        let translation = translate(&manifests, &context);
+        let parents = &translation.standings.http_routes[&ObjectName::new("infra", "route")];
+        assert_eq!(parents.iter().map(line).collect::<Vec<_>>(), [expected], "{test}");
+        let serving = translation.snapshot.routes.values().filter(|route| route.serve.as_result().is_ok()).count();
+        assert_eq!(serving, served, "{test}");
+        let partly = parents[0].partially_invalid.as_ref().is_none_or(|partly| partly.message.starts_with("Dropped Rule 0, "));
+        assert!(partly, "{parents:?}");
+    };
+    check("none", 2, "web Accepted ResolvedRefs", 2);
+    check("LastGood", 2, "web !ServingLastGood ResolvedRefs", 2);
+    check("Broken", 2, "web !UnsupportedValue ResolvedRefs", 0);
+    check("BrokenRule", 1, "web !UnsupportedValue ResolvedRefs", 0);
+    check("BrokenRule", 3, "web Accepted ResolvedRefs partly: UnsupportedValue", 2);
 }

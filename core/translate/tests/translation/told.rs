@@ -70,7 +70,9 @@ fn standing(standing: &Standing) -> String {
 fn parent(parent: &ParentStanding) -> String {
     let section = parent.section.as_ref().map(|section| format!(" section {section}")).unwrap_or_default();
     let (accepted, resolved) = (verdict("Accepted", &parent.accepted), verdict("ResolvedRefs", &parent.resolved_refs));
-    format!("{}{section}: {accepted} {resolved}, listeners {:?}", parent.gateway, parent.listeners)
+    let partly = parent.partially_invalid.as_ref().map(|partly| format!(" {}", verdict("PartiallyInvalid", partly)));
+    let partly = partly.unwrap_or_default();
+    format!("{}{section}: {accepted} {resolved}{partly}, listeners {:?}", parent.gateway, parent.listeners)
 }
 
 fn verdict(kind: &str, verdict: &Verdict) -> String {
