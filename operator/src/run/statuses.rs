@@ -154,6 +154,7 @@ impl Scribe {
             provisioned,
             steady: &self.steady,
             begun: self.begun,
+            foreign: &pass.foreign,
         };
         let mut planning = self.board.begin(&pass.known, begun, Timestamp::now());
         compute(&facts, &mut |key, basis, wanted| planning.consider(key, basis, wanted));

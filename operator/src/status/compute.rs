@@ -56,6 +56,8 @@ pub struct Facts<'a> {
     pub issued: &'a BTreeSet<ObjectName>,
     /// Until when that is not worth a word.
     pub issuing: Instant,
+    /// Gateways of which it is known that they are somebody else's.
+    pub foreign: &'a BTreeSet<ObjectName>,
 }
 
 /// Where statuses go, one at a time: all of thousands of objects would take much room. What is not asked for is not made.
@@ -109,6 +111,7 @@ pub fn compute(facts: &Facts<'_>, consider: &mut Consider<'_>) {
     }
     all.forsaken_http_routes();
     all.forsaken_ingresses();
+    all.forsaken_gateways();
 }
 
 struct Statuses<'a, 'c> {
@@ -135,8 +138,28 @@ impl Statuses<'_, '_> {
 
     /// What all Gateways that hold an object say of it.
     fn word(&self, key: &Key) -> Option<Programmed> {
-        let words = self.facts.holdings.keys().filter_map(|gateway| self.word_of(key, gateway));
+        let words = self.facts.holdings.keys().filter_map(|gateway| self.word_of_deployed(key, gateway));
         words.reduce(Programmed::worse)
+    }
+
+    /// As `word_of`, but nobody is missed where a Gateway is refused: it gets no data planes, and its status says so.
+    fn word_of_deployed(&self, key: &Key, gateway: &ObjectName) -> Option<Programmed> {
+        let standing = self.facts.standings.gateways.get(gateway);
+        let is_missed = standing.is_none_or(GatewayStanding::is_deployable);
+        self.word_of(key, gateway).filter(|word| is_missed || !matches!(word, Programmed::Nobody { .. }))
+    }
+
+    /// What a Gateway says of a route that it takes: its data planes' word, unless none of the listeners serves calls.
+    fn word_of_parent(&self, key: &Key, parent: &ParentStanding) -> Option<Programmed> {
+        let word = self.word_of(key, &parent.gateway)?;
+        let listeners = self.facts.standings.gateways.get(&parent.gateway).map(|gateway| gateway.listeners.as_slice());
+        let taking = || listeners.into_iter().flatten().filter(|listener| parent.listeners.contains(&listener.name));
+        if taking().any(|listener| listener.programmable.holds) {
+            return Some(word);
+        }
+        let Some(silent) = taking().next() else { return Some(word) };
+        let (listener, message) = (Arc::clone(&silent.name), Arc::clone(&silent.programmable.message));
+        Some(word.worse(Programmed::Unlistened { gateway: parent.gateway.clone(), listener, message }))
     }
 
     fn word_of(&self, key: &Key, gateway: &ObjectName) -> Option<Programmed> {
@@ -160,9 +183,9 @@ impl Statuses<'_, '_> {
 
     fn api_route(&mut self, name: &ObjectName, standing: &Arc<ApiRouteStanding>) {
         let key = Key::new(Kind::ApiRoute, name.clone());
-        let accepting = standing.parents.iter().map(|parent| parent.accepted.holds.then_some(&parent.gateway));
+        let accepting = standing.parents.iter().map(|parent| Some(parent).filter(|parent| parent.accepted.holds));
         let words: Vec<Option<Programmed>> =
-            accepting.map(|gateway| gateway.and_then(|gateway| self.word_of(&key, gateway))).collect();
+            accepting.map(|parent| parent.and_then(|parent| self.word_of_parent(&key, parent))).collect();
         let word = words.iter().flatten().cloned().reduce(Programmed::worse);
         let is_in_order = word.as_ref().is_none_or(|word| *word == Programmed::Yes);
         let basis =
@@ -224,12 +247,23 @@ impl Statuses<'_, '_> {
         }
     }
 
+    /// Gateways that are somebody else's now: what we wrote goes, as with Ingresses.
+    fn forsaken_gateways(&mut self) {
+        for name in self.facts.foreign {
+            let key = Key::new(Kind::Gateway, name.clone());
+            if self.facts.known.get(&key).is_some_and(|known| known.marks.is_written) {
+                self.put(key, None, &|_| json!({}));
+            }
+        }
+    }
+
     fn http_route(&mut self, name: &ObjectName, standings: &[ParentStanding]) {
         let key = Key::new(Kind::HttpRoute, name.clone());
         self.put(key, None, &|generation| {
             let parents = standings.iter().map(|parent| {
-                let conditions =
-                    [Condition::of("Accepted", &parent.accepted), Condition::of("ResolvedRefs", &parent.resolved_refs)];
+                let mut conditions =
+                    vec![Condition::of("Accepted", &parent.accepted), Condition::of("ResolvedRefs", &parent.resolved_refs)];
+                conditions.extend(parent.partially_invalid.as_ref().map(|partly| Condition::of("PartiallyInvalid", partly)));
                 let mut reference = parent_ref(parent);
                 reference["group"] = json!(GATEWAY_API);
                 reference["kind"] = json!("Gateway");

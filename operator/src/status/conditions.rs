@@ -71,6 +71,11 @@ pub(super) fn programmed(word: &Programmed) -> Condition {
         Programmed::Nobody { gateway, .. } => {
             condition(Truth::False, "NoResources", format!("No data plane of Gateway {gateway} is ready."))
         }
+        Programmed::Unlistened { gateway, listener, message } => condition(
+            Truth::False,
+            "ListenerNotProgrammed",
+            format!("Listener `{listener}` of Gateway {gateway} serves no calls: {message}"),
+        ),
         Programmed::Refused { pod, reason } => {
             condition(Truth::False, "Refused", format!("Data plane {pod} cannot serve it: {reason}"))
         }

@@ -48,6 +48,15 @@ pub enum Programmed {
         /// Until when this may be nothing but one that comes back.
         until: Until,
     },
+    /// No listener that takes it serves calls.
+    Unlistened {
+        /// Of which Gateway.
+        gateway: ObjectName,
+        /// The first one.
+        listener: Arc<str>,
+        /// Why it does not.
+        message: Arc<str>,
+    },
     /// One cannot take it.
     Refused {
         /// The pod.
@@ -69,7 +78,8 @@ impl Programmed {
             Self::Yes => 0,
             Self::Waiting { .. } => 1,
             Self::Nobody { .. } => 2,
-            Self::Refused { .. } => 3,
+            Self::Unlistened { .. } => 3,
+            Self::Refused { .. } => 4,
         }
     }
 }

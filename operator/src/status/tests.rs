@@ -8,7 +8,9 @@ use cause::ObjectName;
 use delivery::{Refusal, Replica, Replicas, Revision};
 use ir::{ResourceId, RouteId, SharedMap};
 use serde_json::{Value, json};
-use translate::{Standing, Standings, Verdict};
+use translate::{
+    ApiRouteStanding, GatewayConfigStanding, GatewayStanding, ListenerStanding, ParentStanding, Standing, Standings, Verdict,
+};
 
 use super::compute::{Facts, Provisioned, compute};
 use super::conditions::{self, Condition};
@@ -102,6 +104,7 @@ fn every_replica_that_is_ready_must_have_said_so() {
             Programmed::Yes => "yes".to_owned(),
             Programmed::Waiting { ready, serving, .. } => format!("{serving} of {ready}"),
             Programmed::Nobody { .. } => "nobody".to_owned(),
+            Programmed::Unlistened { listener, .. } => format!("no {listener}"),
             Programmed::Refused { pod, reason } => format!("{pod}: {reason}"),
         };
         assert_eq!(found, expected, "{ready} | {said} | {generation}");
@@ -198,6 +201,7 @@ fn said_of(
         begun: Instant::now(),
         issued: &BTreeSet::new(),
         issuing: Instant::now(),
+        foreign: &BTreeSet::from([ObjectName::new("edge", "left")]),
     };
     let mut found = None;
     compute(&facts, &mut |put, _, wanted| {
@@ -243,4 +247,124 @@ fn an_ingress_has_the_addresses_of_the_gateway_that_serves_it_and_loses_them_wit
     check(false, true, Some(json!({})));
     // Somebody else's.
     check(false, false, None);
+}
+
+/// What a Gateway's holding has of one object.
+fn held(key: &Key) -> BTreeMap<ObjectName, Holding> {
+    let held = Held { generation: 0, revision: Revision(1), since: Instant::now() };
+    BTreeMap::from([(gateway(), Holding::of(Revision(1), [(key.clone(), held)]))])
+}
+
+fn good() -> Standing {
+    Standing { accepted: verdict(true, "Accepted"), resolved_refs: verdict(true, "ResolvedRefs"), stalled: None }
+}
+
+/// `True/Ready` of a condition.
+fn condition(status: &Value, kind: &str) -> String {
+    let found = status["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == kind).unwrap();
+    format!("{}/{}", found["status"].as_str().unwrap(), found["reason"].as_str().unwrap())
+}
+
+/// A Gateway that is accepted or not, with listeners that can be served or not.
+fn gateway_standing(accepted: Verdict, listeners: &[(&str, bool)]) -> GatewayStanding {
+    let listener = |(name, serves): &(&str, bool)| ListenerStanding {
+        name: (*name).into(),
+        supported_kinds: Vec::new(),
+        attached_routes: 0,
+        accepted: verdict(true, "Accepted"),
+        resolved_refs: verdict(true, "ResolvedRefs"),
+        conflicted: verdict(false, "NoConflicts"),
+        programmable: verdict(*serves, if *serves { "Programmed" } else { "Invalid" }),
+    };
+    GatewayStanding { config: None, accepted, listeners: listeners.iter().map(listener).collect() }
+}
+
+#[test]
+fn a_route_is_not_ready_at_listeners_that_serve_nothing() {
+    let check = |listeners: &[(&str, bool)], taking: &[&str], expected: &str| {
+        let key = Key::new(Kind::ApiRoute, name());
+        let parent = ParentStanding {
+            index: None,
+            gateway: gateway(),
+            section: None,
+            port: None,
+            listeners: taking.iter().map(|name| Arc::from(*name)).collect(),
+            accepted: verdict(true, "Accepted"),
+            resolved_refs: verdict(true, "ResolvedRefs"),
+            partially_invalid: None,
+        };
+        let route = ApiRouteStanding { standing: good(), parents: vec![parent], status: Default::default() };
+        let standings = Standings {
+            api_routes: SharedMap::from_iter([(name(), Arc::new(route))]),
+            gateways: BTreeMap::from([(gateway(), gateway_standing(verdict(true, "Accepted"), listeners))]),
+            ..Standings::default()
+        };
+        let status = said_of(&key, Known::default(), &standings, (&held(&key), &BTreeMap::new())).unwrap();
+        assert_eq!(condition(&status, "Programmed"), expected, "{listeners:?} {taking:?}");
+        assert_eq!(condition(&status, "Ready"), expected, "{listeners:?} {taking:?}");
+        assert_eq!(condition(&status["parents"][0], "Programmed"), expected, "{listeners:?} {taking:?}");
+    };
+    check(&[("http", true)], &["http"], "False/NoResources");
+    check(&[("https", false)], &["https"], "False/ListenerNotProgrammed");
+    check(&[("http", true), ("https", false)], &["https"], "False/ListenerNotProgrammed");
+    check(&[("http", true), ("https", false)], &["http", "https"], "False/NoResources");
+}
+
+#[test]
+fn a_refused_gateway_is_no_fault_of_what_it_would_have_used() {
+    let check = |accepted: Verdict, expected: &str| {
+        let key = Key::new(Kind::GatewayConfig, name());
+        let standings = Standings {
+            gateway_configs: BTreeMap::from([(name(), GatewayConfigStanding { standing: good(), status: Default::default() })]),
+            gateways: BTreeMap::from([(gateway(), gateway_standing(accepted.clone(), &[("http", true)]))]),
+            ..Standings::default()
+        };
+        let status = said_of(&key, Known::default(), &standings, (&held(&key), &BTreeMap::new())).unwrap();
+        assert_eq!(condition(&status, "Ready"), expected, "{accepted:?}");
+    };
+    check(verdict(false, "UnsupportedAddress"), "True/Ready");
+    check(verdict(true, "Accepted"), "False/NoResources");
+    check(verdict(false, "ServingLastGood"), "False/NoResources");
+}
+
+#[test]
+fn what_was_said_of_a_gateway_goes_when_it_is_somebody_elses() {
+    let check = |name: &str, is_written: bool, is_ours: bool, expected: Option<Value>| {
+        let name = ObjectName::new("edge", name);
+        let key = Key::new(Kind::Gateway, name.clone());
+        let ours = is_ours.then(|| (name, gateway_standing(verdict(true, "Accepted"), &[])));
+        let standings = Standings { gateways: ours.into_iter().collect(), ..Standings::default() };
+        let known = Known { marks: Marks { is_written, ..Marks::default() }, ..Known::default() };
+        let found = said_of(&key, known, &standings, (&BTreeMap::new(), &BTreeMap::new()));
+        assert_eq!(found.filter(|status| *status == json!({})), expected, "{key:?} {is_written} {is_ours}");
+    };
+    check("left", true, false, Some(json!({})));
+    check("left", false, false, None);
+    // A class that is not there yet, or is made anew, says nothing of whose a Gateway is.
+    check("web", true, false, None);
+    check("web", true, true, None);
+}
+
+#[test]
+fn an_http_route_of_which_some_rules_serve_says_so_at_each_gateway() {
+    let check = |partly: Option<Verdict>, expected: &[&str]| {
+        let key = Key::new(Kind::HttpRoute, name());
+        let parent = ParentStanding {
+            index: Some(0),
+            gateway: gateway(),
+            section: None,
+            port: None,
+            listeners: Vec::new(),
+            accepted: verdict(true, "Accepted"),
+            resolved_refs: verdict(true, "ResolvedRefs"),
+            partially_invalid: partly,
+        };
+        let standings = Standings { http_routes: BTreeMap::from([(name(), vec![parent])]), ..Standings::default() };
+        let status = said_of(&key, Known::default(), &standings, (&BTreeMap::new(), &BTreeMap::new())).unwrap();
+        let conditions = status["parents"][0]["conditions"].as_array().unwrap().iter();
+        let words = conditions.map(|one| format!("{}={}", one["type"].as_str().unwrap(), one["status"].as_str().unwrap()));
+        assert_eq!(words.collect::<Vec<_>>(), expected);
+    };
+    check(None, &["Accepted=True", "ResolvedRefs=True"]);
+    check(Some(verdict(true, "UnsupportedValue")), &["Accepted=True", "ResolvedRefs=True", "PartiallyInvalid=True"]);
 }

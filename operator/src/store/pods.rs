@@ -36,11 +36,7 @@ impl Pods {
             let text = |field: &str| condition.get(field).and_then(Value::as_str);
             text("type") == Some("Ready") && text("status") == Some("True")
         });
-        let pod = DataPlane {
-            gateway: gateway.into(),
-            uid: Arc::clone(&marks.uid),
-            is_ready: is_ready && !marks.is_ending,
-        };
+        let pod = DataPlane { gateway: gateway.into(), uid: Arc::clone(&marks.uid), is_ready: is_ready && !marks.is_ending };
         self.pods.insert(name.clone(), pod.clone()).as_ref() != Some(&pod)
     }
 
