@@ -222,17 +222,25 @@ fn transition(kind: Kind, before: &Value, after: &Value) -> Option<Transition> {
         condition.get(field).and_then(Value::as_str).map(str::to_owned)
     };
     let (was, is) = (text(before, "status"), text(after, "status")?);
+    let reason = text(after, "reason").unwrap_or_default();
     let is_told = match (was.as_deref(), is.as_str()) {
         (Some("False"), "True") => true,
-        (was, "False") => was != Some("False"),
+        (Some("False"), "False") => false,
+        // What was never ready is still being made.
+        (Some("True"), "False") => true,
+        (_, "False") => !STARTING.contains(&reason.as_str()),
         _ => false,
     };
-    is_told.then(|| Transition {
-        is_good: is == "True",
-        reason: text(after, "reason").unwrap_or_default(),
-        message: text(after, "message").unwrap_or_default(),
-    })
+    let is_good = is == "True";
+    let message = text(after, "message").filter(|message| !message.is_empty()).unwrap_or_else(|| {
+        let word = if is_good { "It is served by every data plane that is ready" } else { "It is not ready" };
+        format!("{word} ({summary} is {is}, {reason}).")
+    });
+    is_told.then_some(Transition { is_good, reason, message })
 }
+
+/// Why something is not ready that has just been made.
+const STARTING: [&str; 2] = ["NoResources", "AddressNotAssigned"];
 
 #[cfg(test)]
 mod tests {
@@ -372,5 +380,24 @@ mod tests {
         check(status("False"), "Unknown", None);
         check(status("False"), "True", Some(true));
         check(status("True"), "True", None);
+    }
+
+    #[test]
+    fn what_is_being_made_is_no_failure_and_every_event_says_something() {
+        let check = |before: Option<&str>, after: (&str, &str, &str), expected: Option<&str>| {
+            let before = before.map_or(Value::Null, status);
+            let (truth, reason, message) = after;
+            let after = json!({"conditions": [{"type": "Ready", "status": truth, "reason": reason, "message": message}]});
+            let told = transition(Kind::ApiRoute, &before, &after).map(|transition| transition.message);
+            assert_eq!(told.as_deref(), expected, "{before} -> {after}");
+        };
+        check(None, ("False", "NoResources", "m"), None);
+        check(Some("Unknown"), ("False", "NoResources", "m"), None);
+        check(Some("Unknown"), ("False", "AddressNotAssigned", "m"), None);
+        check(Some("True"), ("False", "NoResources", "m"), Some("m"));
+        check(None, ("False", "BackendNotFound", "m"), Some("m"));
+        check(Some("True"), ("False", "Refused", ""), Some("It is not ready (Ready is False, Refused)."));
+        let good = "It is served by every data plane that is ready (Ready is True, Ready).";
+        check(Some("False"), ("True", "Ready", ""), Some(good));
     }
 }
