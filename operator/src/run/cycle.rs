@@ -196,7 +196,13 @@ impl Cycle {
         if matches!(news.what, What::ListEnds) && news.source.kind == Kind::GatewayClass {
             tokio::spawn(gateway_api(self.shared.client.clone(), self.version_to.clone()));
         }
-        self.store().map_or(Change::Nothing, |store| store.take(news))
+        let Some(store) = self.store() else { return Change::Nothing };
+        let knew_all = store.missing().is_empty();
+        let change = store.take(news);
+        if let (true, Some(what)) = (knew_all, lacking(store)) {
+            tracing::warn!("{what}");
+        }
+        change
     }
 
     fn fill(&mut self, content: Content) -> Change {
@@ -231,8 +237,7 @@ impl Cycle {
     async fn turn(&mut self, change: Change) {
         let Some(reconciler) = self.reconciler.as_ref() else { return };
         if !reconciler.store().is_complete() {
-            let awaited = reconciler.store().awaited().next().map(|source| source.kind.name());
-            self.shared.figures.await_for(awaited.map(|kind| format!("objects of kind {kind} are being listed")));
+            self.shared.figures.await_for(awaited(reconciler.store()));
             return;
         }
         if self.recall != Recall::Done {
@@ -336,6 +341,24 @@ impl Cycle {
     }
 }
 
+/// What keeps everything from being translated.
+fn awaited(store: &Store) -> Option<String> {
+    lacking(store).or_else(|| {
+        let kind = store.awaited().next()?.kind.name();
+        Some(format!("objects of kind {kind} are being listed"))
+    })
+}
+
+/// Which definitions the cluster lacks, and where they come from.
+fn lacking(store: &Store) -> Option<String> {
+    let missing: Vec<&str> = store.missing().iter().map(|kind| kind.name()).collect();
+    let missing = (!missing.is_empty()).then(|| missing.join(", "))?;
+    Some(format!(
+        "the cluster does not know {missing}; install the definitions of this version: Helm chart `doorward-crds`, or \
+         `kubectl apply --server-side -f charts/install.yaml`; they are looked for again every few seconds"
+    ))
+}
+
 /// The port of the listener that a Gateway got for the certificates of Ingresses.
 fn ingress_tls(snapshot: &ir::Snapshot, gateway: &ObjectName) -> Option<u16> {
     let id = ir::ListenerId { gateway: gateway.clone(), name: translate::INGRESS_LISTENER.into() };
@@ -399,5 +422,32 @@ async fn gateway_api(client: Client, to: mpsc::Sender<Option<Arc<str>>>) {
             let _told = to.send(version).await;
         }
         Err(error) => tracing::warn!(%error, "the version of Gateway API is not known"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Source;
+
+    #[test]
+    fn what_the_cluster_lacks_is_told_with_what_brings_it() {
+        let check = |news: &[(Kind, What)], expected: &[&str]| {
+            let source = |kind| Source { kind, namespace: None };
+            let mut store = Store::new([Kind::ApiRoute, Kind::ApiKey, Kind::Service].map(source));
+            for (kind, what) in news {
+                store.take(News { source: source(*kind), what: what.clone() });
+            }
+            let told = awaited(&store).unwrap_or_default();
+            assert!(expected.iter().all(|word| told.contains(word)), "{told}");
+            assert_eq!(told.is_empty(), expected.is_empty(), "{told}");
+        };
+        check(&[], &["objects of kind ApiRoute are being listed"]);
+        check(&[(Kind::ApiRoute, What::Unknown)], &["does not know ApiRoute;", "doorward-crds", "charts/install.yaml"]);
+        check(&[(Kind::ApiRoute, What::Unknown), (Kind::ApiKey, What::Unknown)], &["does not know ApiRoute, ApiKey;"]);
+        let installed = [(Kind::ApiRoute, What::Unknown), (Kind::ApiRoute, What::ListEnds), (Kind::ApiKey, What::ListEnds)];
+        check(&installed, &["objects of kind Service are being listed"]);
+        let all = [Kind::ApiRoute, Kind::ApiKey, Kind::Service].map(|kind| (kind, What::ListEnds));
+        check(&all, &[]);
     }
 }

@@ -78,6 +78,8 @@ pub struct Store {
     /// What the list of a watch, which is under way, had so far.
     listing: BTreeMap<Source, BTreeSet<ObjectName>>,
     progress: BTreeMap<Source, Progress>,
+    /// The kinds that the cluster does not know and must.
+    missing: BTreeSet<Kind>,
     contents: Contents,
     pods: Pods,
     /// What changed since the last translation.
@@ -147,6 +149,12 @@ impl Store {
         unknown.map(|(source, _)| source.kind).collect()
     }
 
+    /// The kinds that the cluster does not know and without which nothing is served.
+    #[must_use]
+    pub const fn missing(&self) -> &BTreeSet<Kind> {
+        &self.missing
+    }
+
     /// Takes in what a watch says.
     pub fn take(&mut self, news: News) -> Change {
         let News { source, what } = news;
@@ -161,14 +169,21 @@ impl Store {
                 }
                 self.put(source.kind, *object)
             }
-            What::ListEnds => self.complete(source, Progress::Complete),
+            What::ListEnds => {
+                self.missing.remove(&source.kind);
+                self.complete(source, Progress::Complete)
+            }
             What::Changed(object) => self.put(source.kind, *object),
             What::Gone(name) => self.remove(&Key::new(source.kind, name)),
             What::Unknown if source.kind.is_optional() => {
                 self.listing.insert(source.clone(), BTreeSet::new());
                 self.complete(source, Progress::Unknown)
             }
-            What::Unknown | What::Failing(_) => Change::Nothing,
+            What::Unknown => {
+                self.missing.insert(source.kind);
+                Change::Nothing
+            }
+            What::Failing(_) => Change::Nothing,
         }
     }
 

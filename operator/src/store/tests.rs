@@ -84,7 +84,9 @@ fn lists_take_away_what_they_do_not_name() {
 #[test]
 fn a_kind_of_ours_that_is_unknown_is_waited_for() {
     let mut store = Store::new([everywhere(Kind::ApiRoute)]);
+    assert!(store.missing().is_empty());
     assert_eq!(tell(&mut store, Kind::ApiRoute, What::Unknown), Change::Nothing);
+    assert_eq!(store.missing().iter().collect::<Vec<_>>(), [&Kind::ApiRoute]);
     assert!(!store.is_complete());
 }
 

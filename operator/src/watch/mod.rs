@@ -23,6 +23,8 @@ pub(crate) use seen::Seen;
 /// Waits after an error: the first, and the longest, which is what an API server that comes back
 /// after an outage is waited for.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
+/// The longest wait for definitions of a kind, which somebody has to install.
+const UNKNOWN: Duration = Duration::from_secs(15);
 /// Objects in one answer of a list.
 const PAGE: u32 = 250;
 
@@ -101,7 +103,7 @@ async fn follow<const OUTLINE: bool>(client: Client, source: Source, to: Sender<
     while let Some(event) = events.next().await {
         let what = match event {
             Ok(event) => {
-                pauses = Pauses::default();
+                pauses.heard(&event);
                 told(source.kind, event)
             }
             // The next event begins a new list.
@@ -114,10 +116,11 @@ async fn follow<const OUTLINE: bool>(client: Client, source: Source, to: Sender<
                 if let (What::Failing(why), true) = (&what, pauses.is_worth_telling()) {
                     tracing::warn!(kind = source.kind.name(), namespace = source.namespace.as_deref(), %why, "watching fails");
                 }
+                let longest = if matches!(what, What::Unknown) { UNKNOWN } else { PAUSES.1 };
                 if to.send(News { source: source.clone(), what }).await.is_err() {
                     return;
                 }
-                tokio::time::sleep(pauses.next()).await;
+                tokio::time::sleep(pauses.next(longest)).await;
                 continue;
             }
         };
@@ -162,13 +165,20 @@ struct Pauses {
 }
 
 impl Pauses {
+    /// A list that begins has been asked for, not answered: what goes on failing tells so each time.
+    fn heard<K>(&mut self, event: &Event<K>) {
+        if !matches!(event, Event::Init) {
+            *self = Self::default();
+        }
+    }
+
     /// The first failure is often a connection that was closed; the second one is news.
     const fn is_worth_telling(&self) -> bool {
         self.failures == 1 || (self.failures > 1 && self.failures.is_multiple_of(16))
     }
 
-    fn next(&mut self) -> Duration {
-        let pause = PAUSES.0.saturating_mul(1_u32 << self.failures.min(10)).min(PAUSES.1);
+    fn next(&mut self, longest: Duration) -> Duration {
+        let pause = PAUSES.0.saturating_mul(1_u32 << self.failures.min(10)).min(longest);
         self.failures = self.failures.saturating_add(1);
         pause
     }
@@ -180,9 +190,26 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let mut pauses = Pauses::default();
-        let waits: Vec<u128> = (0..8).map(|_| pauses.next().as_millis()).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 4000, 4000]);
+        let check = |longest: Duration, expected: &[u128]| {
+            let mut pauses = Pauses::default();
+            let waits: Vec<u128> = expected.iter().map(|_| pauses.next(longest).as_millis()).collect();
+            assert_eq!(waits, expected);
+        };
+        check(PAUSES.1, &[100, 200, 400, 800, 1600, 3200, 4000, 4000]);
+        check(UNKNOWN, &[100, 200, 400, 800, 1600, 3200, 6400, 12800, 15000, 15000]);
+    }
+
+    #[test]
+    fn only_an_answer_ends_waits() {
+        let check = |event: &Event<()>, expected: u128| {
+            let mut pauses = Pauses { failures: 3 };
+            pauses.heard(event);
+            assert_eq!(pauses.next(PAUSES.1).as_millis(), expected, "{event:?}");
+        };
+        check(&Event::Init, 800);
+        check(&Event::InitDone, 100);
+        check(&Event::InitApply(()), 100);
+        check(&Event::Apply(()), 100);
     }
 
     #[test]
