@@ -67,6 +67,7 @@ pub(crate) fn standings(
         gateways,
         api_routes: api_routes(found, &errors, parents, memory),
         http_routes: http_routes.collect(),
+        ingresses: ingresses(found, &errors),
         api_keys: api_keys(found, &errors),
         ai_models: each(&manifests.ai_models, &errors, |name, standing, _| AiModelStanding {
             standing,
@@ -116,6 +117,18 @@ fn partially_invalid(errors: &[&Fault], written: &Written<HttpRoute>) -> Option<
     let told = all_told(&own);
     let message = format!("Dropped Rule{plural} {dropped}, whose requests are refused while all others are served. {told}");
     Some(Verdict { message: message.into(), ..Verdict::holds("UnsupportedValue") })
+}
+
+/// What there is to say of each Ingress: what is not served of it, else what will surprise.
+fn ingresses(found: &Found<'_>, errors: &Errors<'_>) -> BTreeMap<ObjectName, Verdict> {
+    let kind = RouteKind::Ingress.name();
+    let said = found.world.manifests.ingresses.iter().filter_map(|(name, written)| {
+        let is_kept = matches!(written, Written::LastGood(..));
+        let Standing { accepted, resolved_refs, .. } = errors.standing(kind, name, is_kept);
+        let worst = if accepted.holds && !resolved_refs.holds { resolved_refs } else { accepted };
+        (!worst.message.is_empty()).then(|| (name.clone(), worst))
+    });
+    said.collect()
 }
 
 /// What Gateways say of a route when its own faults are known.

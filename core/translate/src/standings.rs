@@ -202,6 +202,8 @@ pub struct Standings {
     pub api_routes: SharedMap<ObjectName, Arc<ApiRouteStanding>>,
     /// HTTPRoutes that name a Gateway of ours.
     pub http_routes: BTreeMap<ObjectName, Vec<ParentStanding>>,
+    /// What there is to say of Ingresses of ours, which have no conditions; only of those of which there is something.
+    pub ingresses: BTreeMap<ObjectName, Verdict>,
     /// ApiKeys.
     pub api_keys: BTreeMap<ObjectName, Arc<ApiKeyStanding>>,
     /// AiModels.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::Shared;
 use super::cycle::Pass;
 use crate::health::Gateway;
-use crate::status::{Board, Facts, Plan, Provisioned, Writer, Written, compute};
+use crate::status::{Board, Facts, Notice, Notices, Plan, Provisioned, Writer, Written, compute};
 
 /// How long a Secret that is being made is not missed.
 const ISSUING: Duration = Duration::from_secs(1);
@@ -22,6 +22,9 @@ const ISSUING: Duration = Duration::from_secs(1);
 /// How long news wait for others that belong to them: what was just published reaches data planes first, and what they
 /// say of it comes as soon.
 const GATHERED: Duration = Duration::from_millis(100);
+
+/// Between two times that events are told of which there are many.
+const MORE: Duration = Duration::from_secs(1);
 
 /// How many times as long as it took to compute them statuses are left alone then.
 const RESTS: u32 = 3;
@@ -75,15 +78,19 @@ pub(super) async fn run(
         // Away from this thread: streams go on meanwhile.
         let planned = tokio::task::spawn_blocking(move || {
             let plan = scribe.plan(&pass, &said, &provisioned);
-            (scribe, plan)
+            let notices = scribe.notices(&pass);
+            (scribe, plan, notices)
         });
-        let Ok((back, plan)) = planned.await else {
+        let Ok((back, plan, (notices, are_more))) = planned.await else {
             // A panic in there is a defect of ours; the process starts anew.
             tracing::error!("computing statuses ended in a panic");
             std::process::abort();
         };
         scribe = back;
-        again = plan.again;
+        again = plan.again.into_iter().chain(are_more.then(|| Instant::now() + MORE)).min();
+        for notice in notices {
+            tokio::spawn(writer.clone().notice(notice));
+        }
         for write in plan.writes {
             flying.push(writer.clone().write(write));
         }
@@ -92,6 +99,7 @@ pub(super) async fn run(
 
 struct Scribe {
     board: Board,
+    notices: Notices,
     begun: Instant,
     companies: BTreeMap<ObjectName, Company>,
     steady: BTreeMap<ObjectName, Instant>,
@@ -105,6 +113,7 @@ impl Scribe {
     fn new() -> Self {
         Self {
             board: Board::default(),
+            notices: Notices::default(),
             begun: Instant::now(),
             companies: BTreeMap::new(),
             steady: BTreeMap::new(),
@@ -132,6 +141,11 @@ impl Scribe {
         }
         self.companies.retain(|gateway, _| pass.round.holdings.contains_key(gateway));
         self.steady.retain(|gateway, _| pass.round.holdings.contains_key(gateway));
+    }
+
+    /// What to tell now of objects whose status does not, and whether that is not all.
+    fn notices(&mut self, pass: &Pass) -> (Vec<Notice>, bool) {
+        self.notices.due(&pass.round.translation.standings.ingresses, &pass.known)
     }
 
     /// What to write now.

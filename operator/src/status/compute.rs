@@ -75,6 +75,8 @@ pub fn compute(facts: &Facts<'_>, consider: &mut Consider<'_>) {
         ai_models,
         identity_providers,
         gateway_configs,
+        // Their statuses have no conditions: they are told by events.
+        ingresses: _,
     } = facts.standings;
     // Few first: writes that wait for those of thousands of routes would wait long.
     for (name, standing) in gateway_classes {

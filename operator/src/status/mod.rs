@@ -9,12 +9,14 @@ mod conditions;
 mod features;
 mod gateways;
 mod merge;
+mod notices;
 mod programmed;
 mod writer;
 
 pub use board::{Basis, Board, Plan, Planning, Transition, Wanted, Write, Written};
 pub use compute::{Consider, Facts, Provisioned, compute};
 pub use merge::merge;
+pub use notices::{Notice, Notices};
 pub use programmed::{Programmed, Until, Witnesses};
 pub use writer::{MANAGER, Writer};
 

@@ -9,6 +9,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::board::{Transition, Write, Written};
+use super::notices::Notice;
 use crate::kinds::Kind;
 use crate::store::{Key, Known, StatusText};
 use crate::watch::Seen;
@@ -41,7 +42,7 @@ impl Writer {
             Err(_) => Written::Failed,
         };
         if let (Written::Done(_), Some(transition)) = (&written, &write.transition) {
-            self.tell(&write, transition).await;
+            self.tell(&write.key, &write.uid, transition).await;
         }
         (write.key, written)
     }
@@ -65,14 +66,19 @@ impl Writer {
         Ok(Known { marks: object.marks, status: StatusText::of(&object.status) })
     }
 
-    async fn tell(&self, write: &Write, transition: &Transition) {
-        let Key { kind, name } = &write.key;
+    /// Tells of an object whose status says nothing of it.
+    pub async fn notice(self, notice: Notice) {
+        self.tell(&notice.key, &notice.uid, &notice.transition).await;
+    }
+
+    async fn tell(&self, key: &Key, uid: &str, transition: &Transition) {
+        let Key { kind, name } = key;
         let about = ObjectReference {
             api_version: Some(kind.resource().api_version),
             kind: Some(kind.name().to_owned()),
             namespace: Some(name.namespace.to_string()),
             name: Some(name.name.to_string()),
-            uid: Some(write.uid.to_string()),
+            uid: Some(uid.to_owned()),
             ..ObjectReference::default()
         };
         let event = Event {
@@ -84,8 +90,8 @@ impl Writer {
         };
         match tokio::time::timeout(PATIENCE, self.recorder.publish(&event, &about)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(object = %write.key.reference(), %error, "an event is lost"),
-            Err(_) => tracing::warn!(object = %write.key.reference(), "an event is lost: the API server does not answer"),
+            Ok(Err(error)) => tracing::warn!(object = %key.reference(), %error, "an event is lost"),
+            Err(_) => tracing::warn!(object = %key.reference(), "an event is lost: the API server does not answer"),
         }
     }
 }

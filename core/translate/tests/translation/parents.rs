@@ -147,3 +147,24 @@ fn what_a_reader_found_is_told_of_the_rules_that_it_closes() {
     check("BrokenRule", 1, "web !UnsupportedValue ResolvedRefs", 0);
     check("BrokenRule", 3, "web Accepted ResolvedRefs partly: UnsupportedValue", 2);
 }
+
+#[test]
+fn of_an_ingress_there_is_something_to_say_where_it_is_not_served() {
+    let check = |class: &str, service: &str, annotation: &str, expected: Option<(bool, &str)>| {
+        let backend = format!("{{service: {{name: {service}, port: {{number: 8080}}}}}}");
+        let text = format!(
+            "{AROUND}---\nkind: IngressClass\nmetadata: {{name: ours}}\nspec: {{controller: doorward.dev/ingress-controller}}\n\
+             ---\nkind: Ingress\nmetadata: {{name: web, namespace: infra, annotations: {{{annotation}}}}}\n\
+             spec: {{ingressClassName: {class}, defaultBackend: {backend}}}\n"
+        );
+        let (manifests, context) = manifests(&documents(&text));
+        let ingresses = translate(&manifests, &context).standings.ingresses;
+        let said = ingresses.get(&ObjectName::new("infra", "web"));
+        assert_eq!(said.map(|said| (said.holds, said.reason)), expected, "{class} {service} {annotation}: {said:?}");
+        assert!(said.is_none_or(|said| !said.message.is_empty()));
+    };
+    check("ours", "here", "", None);
+    check("ours", "absent", "", Some((false, "BackendNotFound")));
+    check("theirs", "absent", "", None);
+    check("ours", "here", "nginx.ingress.kubernetes.io/rewrite-target: /", Some((true, "Accepted")));
+}

@@ -41,6 +41,9 @@ pub(crate) fn standings(translation: &Translation) -> Vec<String> {
     for (name, parents) in &all.http_routes {
         lines.extend(parents.iter().map(|parent| format!("HTTPRoute {name} at {}", self::parent(parent))));
     }
+    for (name, said) in &all.ingresses {
+        lines.push(format!("Ingress {name}: {}", verdict("Accepted", said)));
+    }
     for (name, key) in &all.api_keys {
         let status = &key.status;
         let state = status.state.as_deref().unwrap_or("-");
