@@ -5,6 +5,7 @@
 //! what that means into the cluster. It decides nothing about requests.
 
 pub mod authority;
+pub mod classes;
 pub mod health;
 pub mod keys;
 pub mod kinds;

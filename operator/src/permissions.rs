@@ -31,6 +31,7 @@ const fn permission(
 /// What holds in the whole cluster whatever namespaces are watched: kinds without a namespace.
 pub const CLUSTER: &[Permission] = &[
     permission("gateway.networking.k8s.io", &["gatewayclasses"], FOLLOW, "which Gateways are ours"),
+    permission("gateway.networking.k8s.io", &["gatewayclasses"], &["patch"], "that no class goes while Gateways use it"),
     permission("gateway.networking.k8s.io", &["gatewayclasses/status"], &["patch"], "whether the class is accepted"),
     permission("networking.k8s.io", &["ingressclasses"], FOLLOW, "which Ingresses are ours"),
     permission("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], "which version of Gateway API there is"),

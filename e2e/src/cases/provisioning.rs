@@ -72,14 +72,27 @@ pub(super) fn refused(world: &World) -> Result<(), Failure> {
     world.cluster.kubectl(&["delete", "namespace", NAMESPACE]).map(drop)
 }
 
-/// A Gateway that is given to another class loses all that was made for it.
+/// A Gateway that is given to another class loses all that was made for it. The class that it had stays until then.
 fn given_away(world: &World) -> Result<(), Failure> {
-    world.cluster.apply(
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: somebody-else}\n\
-         spec: {controllerName: example.com/gateway-controller}\n",
-    )?;
-    let other = r#"{"spec":{"gatewayClassName":"somebody-else"}}"#;
-    world.cluster.kubectl(&["patch", "gateway", "web", "-n", NAMESPACE, "--type=merge", "-p", other])?;
+    for (name, controller) in [("held", "doorward.dev"), ("somebody-else", "example.com")] {
+        world.cluster.apply(&format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {{name: {name}}}\n\
+             spec: {{controllerName: {controller}/gateway-controller}}\n"
+        ))?;
+    }
+    let give = |class: &str| {
+        let class = format!(r#"{{"spec":{{"gatewayClassName":"{class}"}}}}"#);
+        world.cluster.kubectl(&["patch", "gateway", "web", "-n", NAMESPACE, "--type=merge", "-p", &class])
+    };
+    give("held")?;
+    let finalizer = "gateway-exists-finalizer.gateway.networking.k8s.io";
+    world.cluster.until_value(PATIENCE, &["gatewayclass", "held"], ".metadata.finalizers[0]", finalizer)?;
+    world.cluster.kubectl(&["delete", "gatewayclass", "held", "--wait=false"])?;
+    give("somebody-else")?;
+    until(PATIENCE, "the class that nobody uses goes", || {
+        let left = world.cluster.kubectl(&["get", "gatewayclass", "held", "--ignore-not-found", "-o", "name"]);
+        left.map_err(|failure| failure.to_string()).and_then(|left| if left.is_empty() { Ok(()) } else { Err(left) })
+    })?;
     until(PATIENCE, "what the Gateway had goes", || {
         let kinds = "deployments,services,serviceaccounts,configmaps,poddisruptionbudgets";
         let selector = "gateway.networking.k8s.io/gateway-name=web";

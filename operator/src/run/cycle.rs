@@ -20,6 +20,7 @@ use translate::{GatewayStanding, Manifests, Written};
 use super::Shared;
 use super::api_servers;
 use super::contents::Reader;
+use crate::classes;
 use crate::keys::{self, Survey};
 use crate::kinds::Kind;
 use crate::last_good;
@@ -53,6 +54,8 @@ pub(super) struct Pass {
     pub(super) foreign: BTreeSet<ObjectName>,
     /// Keys to be made or rotated.
     pub(super) keys: Arc<Survey>,
+    /// Finalizers of classes that are not as they should be.
+    pub(super) classes: Vec<classes::Change>,
     /// The versions that serve although newer ones are there.
     pub(super) kept: Arc<BTreeMap<Key, Kept>>,
     /// When this was put together.
@@ -333,6 +336,8 @@ impl Cycle {
             pods: store.pods().clone(),
             gateways: Arc::new(gateways),
             foreign: foreign(manifests),
+            // Who does not see all Gateways cannot tell that none uses a class.
+            classes: if self.shared.namespaces().is_empty() { classes::survey(manifests) } else { Vec::new() },
             keys: Arc::clone(survey),
             kept: Arc::clone(kept),
             made: std::time::Instant::now(),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::cycle::{Owned, Pass};
 use super::statuses::States;
+use crate::classes;
 use crate::keys;
 use crate::provision::{self, ChildKind, Live, Problem, Surroundings, Wanted};
 use crate::status::Provisioned;
@@ -57,7 +58,8 @@ pub(super) async fn run(mut shared: Shared, mut passes: watch::Receiver<Option<A
         {
             let are_gateways_done = upkeep.gateways(&shared, &pass, &shared.surroundings(bundle)).await;
             let are_keys_done = make_keys(&shared, &pass).await;
-            again = (!are_gateways_done || !are_keys_done).then(|| Instant::now() + PAUSE);
+            let are_classes_done = hold_classes(&shared, &pass).await;
+            again = (!are_gateways_done || !are_keys_done || !are_classes_done).then(|| Instant::now() + PAUSE);
         }
         if look_again.is_none() && upkeep.problems.values().any(|problems| !problems.is_empty()) {
             look_again = Some(Instant::now() + LOOK_AGAIN);
@@ -144,6 +146,24 @@ impl Upkeep {
             changed
         });
     }
+}
+
+/// Holds the classes that Gateways use, and lets go of those that none does; whether nothing is left to be done.
+async fn hold_classes(shared: &Shared, pass: &Pass) -> bool {
+    let mut is_done = true;
+    for change in &pass.classes {
+        let holding = classes::carry_out(&shared.client, change);
+        match tokio::time::timeout(PATIENCE, holding).await {
+            // What was written comes back by watching.
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                is_done = false;
+                tracing::warn!(class = %change.class.name, %error, "the finalizer of a GatewayClass is not written");
+            }
+            Err(_) => is_done = false,
+        }
+    }
+    is_done
 }
 
 /// Makes and rotates keys that are due; whether nothing is left to be done.
