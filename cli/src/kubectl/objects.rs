@@ -88,6 +88,12 @@ pub(super) fn condition<'a>(object: &Value, holder: &'a Value, kind: &str) -> Op
     })
 }
 
+/// `PartiallyInvalid`, where a route has rules that are not served; told as a condition that should be true, and is not.
+pub(super) fn partly_served<'a>(route: &Value, parent: &'a Value) -> Option<Condition<'a>> {
+    let found = condition(route, parent, "PartiallyInvalid").filter(|found| found.is_true())?;
+    Some(Condition { status: "False", ..found })
+}
+
 /// The condition of this type of an object's status.
 pub(super) fn of_status<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
     condition(object, object.get("status")?, kind)

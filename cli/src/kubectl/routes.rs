@@ -5,7 +5,7 @@ use operator::kinds::Kind;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, Reach};
-use super::objects::{Condition, condition, list, of_status, text};
+use super::objects::{Condition, condition, list, of_status, partly_served, text};
 use super::table::{Cell, table};
 use super::{Form, show};
 use crate::failure::{Exit, Failure};
@@ -85,7 +85,10 @@ fn http_route(route: &Value) -> Option<Route> {
         .filter(|parent| text(parent, "/controllerName") == translate::CONTROLLER)
         .peekable();
     ours.peek()?;
-    let conditions = ours.flat_map(|parent| ["Accepted", "ResolvedRefs"].map(|kind| condition(route, parent, kind)));
+    let conditions = ours.flat_map(|parent| {
+        let found = |kind: &str| condition(route, parent, kind);
+        [found("Accepted"), found("ResolvedRefs"), partly_served(route, parent)]
+    });
     let mut worst = None;
     for found in conditions.flatten() {
         worst = match worst {
@@ -189,8 +192,14 @@ mod tests {
             ]},
             "status": {"parents": [parent("other.dev/c", "True"), parent("doorward.dev/gateway-controller", "False")]},
         });
+        let mut partly = parent("doorward.dev/gateway-controller", "True");
+        if let Some(conditions) = partly["conditions"].as_array_mut() {
+            conditions.push(ready("PartiallyInvalid", "True", "UnsupportedValue"));
+        }
+        let half =
+            json!({"kind": "HTTPRoute", "metadata": {"name": "half", "namespace": "shop"}, "status": {"parents": [partly]}});
         let foreign = json!({"kind": "HTTPRoute", "metadata": {"name": "x", "namespace": "shop"}, "status": {"parents": [parent("other.dev/c", "True")]}});
-        routes(&[orders, new], &[http, foreign])
+        routes(&[orders, new], &[http, foreign, half])
     }
 
     #[test]
@@ -199,6 +208,7 @@ mod tests {
 NAMESPACE   NAME               HOSTS                         PATH        VERSIONS                  AUTH     READY     REASON
 ai          apiroute/chat      *                             /chat       -                         -        Unknown   Pending
 shop        apiroute/orders    api.example.com               /orders     2.1.0, 1.4.2 Deprecated   ApiKey   True      Serving
+shop        httproute/half     *                             /           -                         None     False     UnsupportedValue
 shop        httproute/legacy   a.example.com,b.example.com   /old (+1)   -                         None     False     BackendNotFound
 ";
         assert_eq!(screen(&cluster(), None, Style::Plain), expected);
@@ -209,7 +219,8 @@ shop        httproute/legacy   a.example.com,b.example.com   /old (+1)   -      
     #[test]
     fn documents_say_the_same() {
         let documents: Vec<Value> = cluster().iter().map(Route::document).collect();
-        assert_eq!(documents[2]["reason"], "BackendNotFound");
+        assert_eq!(documents[2]["reason"], "UnsupportedValue");
+        assert_eq!(documents[3]["reason"], "BackendNotFound");
         assert_eq!(documents[1]["versions"], "2.1.0, 1.4.2 Deprecated");
     }
 

@@ -41,33 +41,37 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
 /// The valid name, without its last dot, and the valid port.
 fn split(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
     let name_end = if text.first() == Some(&b'[') {
-        memchr::memchr(b']', text)? + 1
+        let end = memchr::memchr(b']', text)? + 1;
+        address(text.get(..end)?)?;
+        end
     } else {
-        memchr::memchr(b':', text).unwrap_or(text.len())
+        end_of_name(text)?
     };
+    if name_end > NAME_BYTES {
+        return None;
+    }
     let (name, rest) = text.split_at(name_end);
     let port = match rest {
         [] => None,
         [b':', digits @ ..] => Some(port(digits)?),
         [..] => return None,
     };
-    if name.len() > NAME_BYTES {
-        return None;
-    }
-    if name.first() == Some(&b'[') {
-        address(name)?;
-        return Some((name, port));
-    }
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    // One pass over the octets: a dot stands behind a label and before one.
+    Some((name.strip_suffix(b".").unwrap_or(name), port))
+}
+
+/// Where the colon before a port is, or else the end. One pass, since every request has a host: a dot stands behind a
+/// label, and one at the end behind no other.
+fn end_of_name(text: &[u8]) -> Option<usize> {
     let mut before = b'.';
-    for octet in name {
-        if !octets::is_host_octet(*octet) || (*octet == b'.' && before == b'.') {
-            return None;
+    for (place, octet) in text.iter().enumerate() {
+        match *octet {
+            b':' if place > 0 => return Some(place),
+            b'.' if before == b'.' => return None,
+            other if octets::is_host_octet(other) => before = other,
+            _ => return None,
         }
-        before = *octet;
     }
-    (before != b'.').then_some((name, port))
+    (!text.is_empty()).then_some(text.len())
 }
 
 fn port(digits: &[u8]) -> Option<u16> {

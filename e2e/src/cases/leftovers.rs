@@ -30,10 +30,14 @@ const RECORD: &str = "/sh.helm.release.v1.";
 /// # Errors
 /// kubectl fails.
 pub(super) fn inventory(cluster: &Cluster) -> Result<BTreeSet<String>, Failure> {
+    Ok(objects(cluster)?.iter().map(name).collect())
+}
+
+fn objects(cluster: &Cluster) -> Result<Vec<Value>, Failure> {
     let kinds = cluster.kubectl(&["api-resources", "--verbs=list,delete", "--output=name"])?;
     let kinds: Vec<&str> = kinds.lines().filter(|kind| !kind.starts_with("events")).collect();
-    let found = cluster.get(&[&kinds.join(","), "--all-namespaces"])?;
-    Ok(found["items"].as_array().into_iter().flatten().map(name).collect())
+    let mut found = cluster.get(&[&kinds.join(","), "--all-namespaces"])?;
+    Ok(found["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
 }
 
 fn name(object: &Value) -> String {
@@ -47,16 +51,26 @@ fn name(object: &Value) -> String {
     }
 }
 
-/// What has to be the same before and after a case.
+/// What has to be the same before and after a case, once all that is being deleted is gone.
 ///
 /// # Errors
-/// kubectl fails.
+/// Something stays that is being deleted.
 pub(super) fn lasting(cluster: &Cluster) -> Result<BTreeSet<String>, Failure> {
-    let lasts = |object: &String| {
-        let kind = object.split(' ').next().unwrap_or_default();
-        !FLEETING.contains(&kind) && !object.contains(RECORD)
-    };
-    Ok(inventory(cluster)?.into_iter().filter(lasts).collect())
+    until(GOING, "what is being deleted goes", || {
+        let objects = objects(cluster).map_err(|failure| failure.to_string())?;
+        let lasting: Vec<&Value> = objects.iter().filter(|object| lasts(object)).collect();
+        let is_going = |object: &&&Value| object["metadata"].get("deletionTimestamp").is_some();
+        match lasting.iter().find(is_going) {
+            Some(object) => Err(name(object)),
+            None => Ok(lasting.into_iter().map(name).collect()),
+        }
+    })
+}
+
+fn lasts(object: &Value) -> bool {
+    let name = name(object);
+    let kind = name.split(' ').next().unwrap_or_default();
+    !FLEETING.contains(&kind) && !name.contains(RECORD)
 }
 
 /// Waits until there is what there was before.
@@ -65,7 +79,8 @@ pub(super) fn lasting(cluster: &Cluster) -> Result<BTreeSet<String>, Failure> {
 /// Something is left over or missing.
 pub(super) fn gone(cluster: &Cluster, before: &BTreeSet<String>) -> Result<(), Failure> {
     until(GOING, "nothing is left over", || {
-        let now = lasting(cluster).map_err(|failure| failure.to_string())?;
+        let objects = objects(cluster).map_err(|failure| failure.to_string())?;
+        let now: BTreeSet<String> = objects.iter().filter(|object| lasts(object)).map(name).collect();
         let (left, missing): (Vec<_>, Vec<_>) = (now.difference(before).collect(), before.difference(&now).collect());
         if left.is_empty() && missing.is_empty() { Ok(()) } else { Err(format!("left over: {left:?}, missing: {missing:?}")) }
     })

@@ -3,7 +3,7 @@
 use operator::kinds::GATEWAY_NAME;
 use serde_json::{Value, json};
 
-use super::super::objects::{Condition, condition, full_name, label, list, of_status, text};
+use super::super::objects::{Condition, condition, full_name, label, list, of_status, partly_served, text};
 use super::{Operator, ReplicaLine, Rollout};
 
 /// One thing that needs attention.
@@ -153,7 +153,9 @@ fn of_http_route(route: &Value) -> Vec<Problem> {
     let ours = list(route, "/status/parents").iter().filter(|parent| text(parent, "/controllerName") == translate::CONTROLLER);
     ours.filter_map(|parent| {
         let part = format!(" at Gateway {}", text(parent, "/parentRef/name"));
-        ["Accepted", "ResolvedRefs"].into_iter().find_map(|kind| unless_true(route, &part, condition(route, parent, kind)))
+        let first =
+            ["Accepted", "ResolvedRefs"].into_iter().find_map(|kind| unless_true(route, &part, condition(route, parent, kind)));
+        first.or_else(|| Some(Problem::of(route, &part, partly_served(route, parent)?)))
     })
     .collect()
 }

@@ -211,6 +211,11 @@ fn each_kind_is_judged_by_its_own_conditions() {
         &[http(&[parent("doorward.dev/gateway-controller", "False")])],
         &[("HTTPRoute s/r at Gateway web", "NotAllowedByListeners")],
     );
+    let mut partly = parent("doorward.dev/gateway-controller", "True");
+    if let Some(conditions) = partly["conditions"].as_array_mut() {
+        conditions.push(condition("PartiallyInvalid", "True", "UnsupportedValue", ""));
+    }
+    check(&[class()], &[http(&[partly])], &[("HTTPRoute s/r at Gateway web", "UnsupportedValue")]);
     assert_eq!(problems(None, &[], &[]), []);
     assert_eq!(problems::of_operators(None), []);
     assert_eq!(problems::of_operators(Some(&[])).len(), 1);

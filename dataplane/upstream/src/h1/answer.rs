@@ -5,10 +5,12 @@
 //! passed on (RFC 9110 section 7.6.1).
 
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use memchr::memmem::Finder;
 
 use super::receiving::{Body, Input};
 use crate::framing::{FIELD_LIMIT, HEAD_LIMIT, Unsound, plain_length};
@@ -50,19 +52,21 @@ pub(super) fn take(input: &mut Input, fields: &mut HeaderMap, is_head: bool) -> 
     }
 }
 
-/// Where the first head ends; each byte is looked at once.
+/// An empty line as it should be, and as RFC 9112 section 2.2 lets us read it.
+static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\r\n"));
+static BARE_EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\n"));
+
+/// Where the first head ends; each byte is looked at once for each form of an end.
 fn end_of_head(input: &mut Input) -> Option<usize> {
-    let bytes = &*input.bytes;
-    for feed in memchr::memchr_iter(b'\n', bytes.get(input.searched..)?).map(|place| place + input.searched) {
-        match bytes.get(feed + 1..)? {
-            [b'\n', ..] => return Some(feed + 2),
-            [b'\r', b'\n', ..] => return Some(feed + 3),
-            [..] => {}
-        }
+    let bytes = input.bytes.get(input.searched..)?;
+    let end = EMPTY_LINE.find(bytes).map(|place| place + 3);
+    let head = bytes.get(..end.unwrap_or(bytes.len()))?;
+    let end = BARE_EMPTY_LINE.find(head).map(|place| place + 2).or(end);
+    if end.is_none() {
+        // An end may begin in the last two bytes.
+        input.searched = input.bytes.len().saturating_sub(2);
     }
-    // An end may begin in the last three bytes.
-    input.searched = bytes.len().saturating_sub(3);
-    None
+    end.map(|end| end + input.searched)
 }
 
 /// What does not begin as an answer will not become one.
