@@ -22,6 +22,8 @@ const COUNT: &str = "n=";
 pub(super) struct Hop<'a> {
     pseudonym: &'a str,
     passes: usize,
+    /// Nobody else has signed it either.
+    is_first: bool,
 }
 
 impl<'a> Hop<'a> {
@@ -31,17 +33,19 @@ impl<'a> Hop<'a> {
     /// `upstream.loop`.
     pub(super) fn of(state: &'a State, headers: &HeaderMap, target: &Target) -> Result<Self, Denial> {
         let pseudonym = state.pseudonym();
-        let texts = headers.get_all(CDN_LOOP).iter().filter_map(|value| value.to_str().ok());
+        let mut values = headers.get_all(CDN_LOOP).iter().peekable();
+        let is_first = values.peek().is_none();
+        let texts = values.filter_map(|value| value.to_str().ok());
         let passes = texts.flat_map(|text| text.split(',')).filter_map(|hop| passes(hop, pseudonym)).max().unwrap_or(0);
         if passes < PASSES {
-            return Ok(Self { pseudonym, passes });
+            return Ok(Self { pseudonym, passes, is_first });
         }
         Err(Denial::Upstream(UpstreamCause::Loop { backend: std::sync::Arc::clone(target.name()), passes }))
     }
 
     /// Signs what is sent on, behind the names of all others.
     pub(super) fn sign(&self, headers: &mut HeaderMap, lines: &mut Lines) {
-        if self.passes == 0 && !headers.contains_key(CDN_LOOP) {
+        if self.is_first {
             lines.push(&CDN_LOOP, self.pseudonym.as_bytes());
         } else if let Ok(value) = HeaderValue::try_from(format!("{}; {COUNT}{}", self.pseudonym, self.passes + 1)) {
             headers.append(CDN_LOOP, value);

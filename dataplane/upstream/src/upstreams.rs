@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +97,10 @@ impl Upstreams {
             match endpoint {
                 Endpoint::Address(address) => addresses.push(*address),
                 Endpoint::Name(name, port) => {
-                    until = Some(Instant::now() + resolve::FRESH);
+                    // What is an address already stays what it is.
+                    if name.parse::<IpAddr>().is_err() {
+                        until = Some(Instant::now() + resolve::FRESH);
+                    }
                     match timeout(Duration::from_millis(connect_ms), self.resolver.addresses(name)).await {
                         Ok(Ok(found)) => named.extend(found.iter().map(|address| SocketAddr::new(*address, *port))),
                         Ok(Err(reason)) => unresolved = Some(reason),
